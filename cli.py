@@ -1,0 +1,158 @@
+"""The `slr` command: each command parses, calls the library and prints. No logic lives here.
+
+Heavy imports wait inside the commands, so that `slr --help` answers at once.
+"""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from poseprep.errors import InputError
+from poseprep.version import toolkit_version
+from sslmodel.config import PretrainConfig, ProbeConfig, from_options, options
+
+# Exit codes, beside 0 (done) and 1 (a bug).
+EXIT_INPUT, EXIT_PROBLEMS, EXIT_COLLAPSE, EXIT_INTERRUPTED = 2, 3, 4, 130
+
+
+class SlrGroup(click.Group):
+    """Turns what a user can mend into one clear message and an exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except InputError as error:
+            message = click.ClickException(str(error))
+            message.exit_code = EXIT_INPUT
+            raise message from error
+        except KeyboardInterrupt:
+            click.echo("\nStopped. Nothing half-written was left.", err=True)
+            context.exit(EXIT_INTERRUPTED)
+
+
+@click.group(cls=SlrGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(toolkit_version(), prog_name="slr")
+def main() -> None:
+    """Sign-language videos to keypoints, and to representations learned without labels.
+
+    \b
+    slr extract videos/ out.h5    hand, face and body keypoints of every video
+    slr pretrain out.h5           an encoder, without labels
+    slr probe                     how good it is: linear evaluation
+    """
+
+
+def config_options(config: type, hidden: tuple[str, ...] = ()) -> Callable[[Any], Any]:
+    """One option for every field of a config; its default and help live there."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options(config)):
+            flag = "--" + option.name.replace("_", "-")
+            command = click.option(
+                f"{flag}/--no-{flag[2:]}" if option.type is bool else flag,
+                option.name,
+                type=option.type,
+                default=option.default,
+                show_default=True,
+                help=option.help,
+            )(command)
+        return command
+
+    return decorate
+
+
+def run_command(context: click.Context, command: click.Command, *words: str | Path) -> None:
+    """Print a command and run it, so that a reader of the demo learns it."""
+    arguments = [str(word) for word in words]
+    click.secho(f"\n$ slr {command.name} {shlex.join(arguments)}", bold=True)
+    with command.make_context(command.name, list(arguments), parent=context) as inner:
+        command.invoke(inner)
+
+
+@main.command()
+@click.argument("videos", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV: clip, sign, signer, split.")
+@click.option("--fps", type=float, help="Frames a second of folders of images.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@click.option("--overwrite", is_flag=True, help="Make OUT anew where it is already there.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.pass_context
+def extract(
+    context: click.Context,
+    videos: Path,
+    out: Path,
+    labels: Path | None,
+    fps: float | None,
+    workers: int | None,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Extract keypoints from VIDEOS (a folder or a file) to the store OUT (such as out.h5).
+
+    A clip's key is its path below VIDEOS. Its sign is the folder it lies in, unless --labels
+    gives a table. A folder of images (clip/0001.png, …) counts as a video; give its --fps.
+    """
+    from poseprep import extract as extraction
+    from poseprep.labels import find_labels
+    from poseprep.report import extraction_plan, extraction_summary, labels_remarks
+    from poseprep.video import find_videos
+
+    extraction.check_output(out, overwrite)
+    found = find_videos(videos, fps)
+    known = find_labels([video.key for video in found.videos], labels)
+    workers = workers or extraction.default_workers()
+    plan = extraction.plan_extraction(found, workers)
+    click.echo(extraction_plan(plan, found, workers))
+    for remark in labels_remarks(known):
+        click.echo(remark)
+    summary = extraction.extract_folder(
+        found,
+        known,
+        out,
+        extraction.ExtractSettings(fps=fps),
+        workers=workers,
+        overwrite=overwrite,
+        videos_folder=videos,
+        progress=not quiet,
+    )
+    click.echo(extraction_summary(summary, out))
+    if summary.problems:
+        context.exit(EXIT_PROBLEMS)
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--clips", is_flag=True, help="List the clips, one a line.")
+def info(store: Path, clips: bool) -> None:
+    """Describe STORE: what it holds, how well each part was seen, what went wrong."""
+    from poseprep.report import clip_lines, store_description
+    from poseprep.store import KeypointStore
+
+    with KeypointStore(store) as opened:
+        click.echo(clip_lines(opened) if clips else store_description(opened))
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("key")
+@click.option("-o", "--out", type=click.Path(path_type=Path), default="sheet.png", show_default=True)
+@click.option("--videos", type=click.Path(path_type=Path), help="Where the videos are now.")
+@click.option("--no-video", is_flag=True, help="Draw the skeleton alone.")
+@click.option("--tiles", type=click.IntRange(1, 200), default=12, show_default=True, help="Frames.")
+def show(
+    store: Path, key: str, out: Path, videos: Path | None, no_video: bool, tiles: int
+) -> None:
+    """Draw the clip KEY of STORE as a contact sheet, the skeleton over the video."""
+    from poseprep.overlay import contact_sheet, locate_video, write_image
+    from poseprep.store import KeypointStore
+
+    with KeypointStore(store) as opened:
+        clip = opened.clip(key)
+        folder = videos or opened.videos_folder()
+    video = None if no_video else locate_video(clip, folder)
+    write_image(out, contact_sheet(clip, video, tiles))
+    click.echo(f"{out}: {key}, {len(clip.time)} frames")

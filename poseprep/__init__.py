@@ -1,0 +1,1 @@
+"""Raw sign-language videos → hand, face and body keypoints in one HDF5 store."""

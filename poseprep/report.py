@@ -1,0 +1,141 @@
+"""What the commands print: figures turned into lines for a person."""
+
+from pathlib import Path
+
+from poseprep.extract import Plan, Summary
+from poseprep.labels import Labels
+from poseprep.quality import Coverage, describe_store
+from poseprep.store import KeypointStore
+from poseprep.video import Found
+
+_NAMED = 5  # how many of many are named
+
+
+def duration(seconds: float) -> str:
+    """75 → `1 min 15 s`."""
+    seconds = round(seconds)
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+
+
+def size(count: float) -> str:
+    """1536000 → `1.5 MB`."""
+    units = ["bytes", "kB", "MB", "GB", "TB"]
+    while count >= 1000 and len(units) > 1:
+        count /= 1000
+        units.pop(0)
+    return f"{count:.{1 if units[0][0] in 'MGT' else 0}f} {units[0]}"
+
+
+def some(names: list[str]) -> str:
+    """The first few of many names."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def extraction_plan(plan: Plan, found: Found, workers: int) -> str:
+    """Before the start: what lies ahead."""
+    about = f"about {plan.frames:,} frames" if plan.frames else "frames not known beforehand"
+    lines = [
+        f"{count(plan.videos, 'video')}, {about}; about {duration(plan.seconds)} "
+        f"with {count(workers, 'worker')}, {size(plan.bytes)} on disk"
+    ]
+    if found.others:
+        names = sorted(path.name for path in found.others)
+        lines.append(f"{count(len(names), 'other file')} left alone: {some(names)}")
+    return "\n".join(lines)
+
+
+def labels_remarks(labels: Labels) -> list[str]:
+    """Where the table of labels and the videos do not meet."""
+    remarks = []
+    if labels.rows_without_video:
+        rows = labels.rows_without_video
+        remarks.append(f"labels: {count(len(rows), 'row')} without a video: {some(rows)}")
+    if labels.videos_without_row:
+        keys = labels.videos_without_row
+        remarks.append(f"labels: {count(len(keys), 'video')} without a row: {some(keys)}")
+    return remarks
+
+
+def extraction_summary(summary: Summary, out: Path) -> str:
+    """After the end: what came of it."""
+    rate = summary.frames / summary.seconds if summary.seconds else 0.0
+    found = ", ".join(
+        f"{part.replace('_', ' ')} {frames / max(1, summary.frames):.1%}"
+        for part, frames in summary.found_frames.items()
+    )
+    lines = [
+        f"{out}: {count(summary.clips, 'clip')}, {count(summary.frames, 'frame')} "
+        f"in {duration(summary.seconds)} ({rate:.1f} frames/s), {size(summary.bytes)}"
+    ]
+    if summary.frames:
+        lines.append(f"frames with: {found}")
+    if summary.empty:
+        lines.append(f"nobody was found in {count(len(summary.empty), 'clip')}: "
+                     f"{some(summary.empty)}")
+    if summary.problems:
+        lines.append(f"{count(len(summary.problems), 'problem')} (kept in the store; "
+                     f"`slr info {out}` lists them):")
+        lines += [f"  {key}: {reason}" for key, reason in list(summary.problems.items())[:_NAMED]]
+    return "\n".join(lines)
+
+
+def clip_lines(store: KeypointStore) -> str:
+    """One clip a line: key, frames, sign, signer, split, tab between."""
+    columns = [store.columns[name] for name in ("key", "length", "sign", "signer", "split")]
+    return "\n".join("\t".join(map(str, row)) for row in zip(*columns, strict=True))
+
+
+def store_description(store: KeypointStore) -> str:
+    """A store, described to a person."""
+    about = describe_store(store)
+    sizes = sorted(about.sizes, key=lambda key: -about.sizes[key])
+    shown_sizes = some([f"{w}×{h}" if w else "unknown" for w, h in sizes])
+    fps = f"{about.fps[0]:g}" if about.fps[0] == about.fps[1] else "{:g}–{:g}".format(*about.fps)
+    made_by = f"{store.landmarker.get('name', 'unknown')} {store.landmarker.get('version', '')}"
+    lines = [
+        f"{store.path}: {count(about.clips, 'clip')}, {count(about.frames, 'frame')} "
+        f"({duration(about.seconds)} of video), {size(store.path.stat().st_size)}",
+        f"  made        {store.created} by {store.tool}, landmarker {made_by.strip()}",
+        f"  video       {shown_sizes} pixels, {fps} frames/s",
+        f"  points      {len(store.skeleton)}: "
+        + ", ".join(f"{part} {s.stop - s.start}" for part, s in store.skeleton.parts.items()),
+        f"  signs       {_counted(about.signs)}",
+        f"  signers     {_counted(about.signers)}",
+        f"  splits      {_counted(about.splits)}",
+        f"  content     {store.content_hash()}",
+        "",
+        "Frames in which each part was found:",
+        *_coverage_table([about.total, *about.by_signer], list(store.skeleton.parts)),
+    ]
+    problems = store.problems
+    lines += ["", count(len(problems), "problem") + (":" if problems else "")]
+    lines += [f"  {problem.key}: {problem.reason}" for problem in problems]
+    return "\n".join(lines)
+
+
+def _counted(names: dict[str, int]) -> str:
+    known = {name: clips for name, clips in names.items() if name}
+    shown = some([f"{name} ({clips})" for name, clips in sorted(known.items())])
+    unknown = f"unknown in {count(names[''], 'clip')}" if "" in names else ""
+    total = f"{len(known)}: {shown}" if known else ""
+    return "; ".join(filter(None, (total, unknown))) or "none"
+
+
+def _coverage_table(rows: list[Coverage], parts: list[str]) -> list[str]:
+    width = max(len(row.name) for row in rows)
+    head = "  " + " " * width + "   clips   frames" + "".join(f"{part:>12}" for part in parts)
+    return [head] + [
+        f"  {row.name:<{width}}{row.clips:8}{row.frames:9}"
+        + "".join(f"{row.found[part]:12.1%}" for part in parts)
+        for row in rows
+    ]

@@ -1,0 +1,217 @@
+import os
+import struct
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from poseprep.errors import InputError, VideoError
+from poseprep.video import Video, VideoReader, file_hash, find_videos, survey_frames
+
+
+def read(path, **fields):
+    reader = VideoReader(Video(path.name, path, **fields))
+    frames = list(reader)
+    return [time for time, _ in frames], [frame for _, frame in frames], reader
+
+
+def make_images(folder, count, size=(32, 24), ending=".png"):
+    folder.mkdir(parents=True)
+    for i in range(count):
+        cv2.imwrite(str(folder / f"{i + 1}{ending}"), np.full((size[1], size[0], 3), 10 * i, np.uint8))
+
+
+def test_frames_come_in_rgb_with_their_times(make_video):
+    times, frames, reader = read(make_video("a.mp4", frames=10, fps=25, size=(64, 48)))
+    assert np.allclose(times, np.arange(10) / 25)
+    assert frames[0].shape == (48, 64, 3)
+    assert [round(float(frame[30, 40].mean()), -1) for frame in frames] == [10.0 * i for i in range(10)]
+    assert (reader.fps, reader.expected_frames, reader.cut) == (25, 10, "")
+
+
+def test_red_is_the_first_channel(tmp_path):
+    (tmp_path / "clip").mkdir()
+    red = np.zeros((8, 8, 3), np.uint8)
+    red[..., 2] = 255  # OpenCV writes blue first
+    cv2.imwrite(str(tmp_path / "clip" / "1.png"), red)
+    (video,) = find_videos(tmp_path, fps=25.0).videos
+    ((_, frame),) = VideoReader(video)
+    assert frame[0, 0].tolist() == [255, 0, 0]
+
+
+def test_a_variable_frame_rate_keeps_its_own_times(tmp_path):
+    path, stamps = tmp_path / "variable.mp4", [0, 40, 60, 200, 240, 1000]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for stamp in stamps:
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 99, np.uint8), format="rgb24")
+            frame.pts = stamp
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    times, _, _ = read(path)
+    assert np.allclose(times, np.array(stamps) / 1000, atol=1e-3)
+
+
+def test_a_video_rotated_by_its_metadata_stands_upright(make_video):
+    path = make_video("rotated.mp4", frames=3, size=(64, 48))
+    data = bytearray(path.read_bytes())
+    # The track header's matrix (ISO 14496-12, 8.3.2), a quarter turn clockwise; 16.16 numbers,
+    # the last column 2.30.
+    matrix = data.index(b"tkhd") + 4 + 4 + 20 + 8 + 8
+    turned = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 48 << 16, 0, 1 << 30)
+    data[matrix : matrix + 36] = turned
+    path.write_bytes(data)
+    _, frames, _ = read(path)
+    assert frames[0].shape == (64, 48, 3)
+    bright = frames[0][..., 0] > 150
+    assert bright[:10, -10:].all()  # the bright corner went from top left to top right
+    assert not bright[20:].any()
+
+
+def test_all_frames_are_read_whatever_the_header_says(make_video):
+    path = make_video("lies.mp4", frames=10)
+    data = bytearray(path.read_bytes())
+    sizes = data.index(b"stsz") + 4 + 4 + 4
+    assert struct.unpack(">I", data[sizes : sizes + 4]) == (10,)
+    reader = VideoReader(Video("lies.mp4", path))
+    reader.expected_frames = -7
+    assert len(list(reader)) == 10
+    assert reader.cut == ""
+
+
+def test_a_cut_video_gives_its_readable_part_and_says_so(make_video, tmp_path):
+    whole = make_video("whole.avi", frames=60, size=(320, 240)).read_bytes()
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole[: len(whole) // 2])
+    times, _, reader = read(cut)
+    assert 0 < len(times) < 60
+    assert "cut short: the header promises 60 frames" in reader.cut
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b"this is text, not a video\n" * 50, "not a video"),
+        (b"\0\0\0\x18ftypmp42" + bytes(500), "not a video that can be opened"),
+    ],
+)
+def test_what_is_no_video_says_so(tmp_path, content, reason):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(content)
+    with pytest.raises(VideoError, match=reason):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "playlist",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nreal.mkv\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile real.mkv\n",
+    ],
+)
+def test_a_playlist_that_calls_itself_a_video_opens_nothing(make_video, tmp_path, playlist):
+    make_video("real.mkv")
+    path = tmp_path / "innocent.mp4"
+    path.write_text(playlist)
+    with pytest.raises(VideoError, match="not a video"):
+        read(path)
+
+
+@pytest.mark.parametrize("ending", "avi flv m2ts m4v mkv mov mp4 mpg ts webm wmv".split())
+def test_every_kind_of_video_file_is_read(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    codec = {"webm": "libvpx", "flv": "flv1", "mpg": "mpeg2video",
+             "ts": "mpeg2video", "m2ts": "mpeg2video", "wmv": "wmv2"}.get(ending, "mpeg4")
+    muxer = {"m2ts": "mpegts", "wmv": "asf", "mpg": "mpeg"}.get(ending)
+    with av.open(str(path), "w", format=muxer) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for i in range(12):
+            picture = np.full((48, 64, 3), 10 * i, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    times, frames, _ = read(path)
+    assert len(frames) == 12
+    assert np.allclose(np.diff(times), 1 / 25, atol=2e-3)
+
+
+def test_keys_are_paths_below_the_folder_in_order(make_video, tmp_path):
+    for name in ("v/b/2.mp4", "v/a/1.MP4", "v/z.mkv", "v/a/notes.txt", "v/a/.hidden.mp4"):
+        make_video(name, frames=1) if name.endswith(("4", "v")) else (tmp_path / name).touch()
+    found = find_videos(tmp_path / "v")
+    assert [video.key for video in found.videos] == ["a/1.MP4", "b/2.mp4", "z.mkv"]
+    assert [path.name for path in found.others] == ["notes.txt"]
+
+
+def test_one_video_may_be_given_instead_of_a_folder(make_video):
+    (video,) = find_videos(make_video("v/b/2.mp4")).videos
+    assert video.key == "2.mp4"
+
+
+def test_a_folder_of_images_is_a_video_in_natural_order(tmp_path):
+    make_images(tmp_path / "hello" / "clip1", 11)
+    (video,) = find_videos(tmp_path, fps=20.0).videos
+    assert video.key == "hello/clip1"
+    assert [path.stem for path in video.images] == [str(i) for i in range(1, 12)]
+    times, frames, _ = read(video.path, images=video.images, fps=video.fps)
+    assert np.allclose(times, np.arange(11) / 20)
+    assert frames[10][0, 0, 0] == 100
+    assert survey_frames([video]) == 11
+
+
+def test_images_without_a_frame_rate_ask_for_it(tmp_path):
+    make_images(tmp_path / "clip", 2)
+    with pytest.raises(InputError, match="--fps"):
+        find_videos(tmp_path)
+
+
+def test_pictures_beside_videos_are_no_video(make_video, tmp_path):
+    make_video("v/a.mp4")
+    cv2.imwrite(str(tmp_path / "v" / "thumbnail.jpg"), np.zeros((8, 8, 3), np.uint8))
+    found = find_videos(tmp_path / "v")
+    assert [video.key for video in found.videos] == ["a.mp4"]
+    assert [path.name for path in found.others] == ["thumbnail.jpg"]
+
+
+def test_images_of_another_size_end_the_clip_with_a_reason(tmp_path):
+    make_images(tmp_path / "clip", 3)
+    cv2.imwrite(str(tmp_path / "clip" / "4.png"), np.zeros((10, 10, 3), np.uint8))
+    (video,) = find_videos(tmp_path, fps=25.0).videos
+    times, _, reader = read(video.path, images=video.images, fps=25.0)
+    assert len(times) == 3
+    assert "changes from 32×24 to 10×10 after 3 frames" in reader.cut
+
+
+def test_links_are_followed_once(make_video, tmp_path):
+    make_video("v/a/1.mp4")
+    make_video("elsewhere/2.mp4")
+    os.symlink(tmp_path / "v", tmp_path / "v" / "a" / "loop")
+    os.symlink(tmp_path / "elsewhere", tmp_path / "v" / "b")
+    keys = [video.key for video in find_videos(tmp_path / "v").videos]
+    assert keys == ["a/1.mp4", "b/2.mp4"]
+
+
+def test_names_that_are_no_utf8_become_keys_that_are(make_video, tmp_path):
+    made = make_video("v/a.mp4")
+    os.rename(made, os.fsencode(made.parent) + b"/caf\xe9.mp4")
+    (video,) = find_videos(tmp_path / "v").videos
+    assert video.key == "caf%E9.mp4"
+    assert len(list(VideoReader(video))) == 10
+
+
+@pytest.mark.parametrize("name", ["nothing-here", "empty", "text.txt"])
+def test_a_place_without_videos_says_so(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.txt").touch()
+    with pytest.raises(InputError):
+        find_videos(tmp_path / name)
+
+
+def test_the_hash_follows_the_bytes(make_video):
+    a, b = make_video("a.mp4", frames=3), make_video("b.mp4", frames=4)
+    assert file_hash(Video("a", a)) == file_hash(Video("b", a)) != file_hash(Video("b", b))
