@@ -12,10 +12,14 @@ import click
 
 from poseprep.errors import InputError
 from poseprep.version import toolkit_version
-from sslmodel.config import PretrainConfig, ProbeConfig, from_options, options
+from sslmodel.config import options
 
 # Exit codes, beside 0 (done) and 1 (a bug).
 EXIT_INPUT, EXIT_PROBLEMS, EXIT_COLLAPSE, EXIT_INTERRUPTED = 2, 3, 4, 130
+
+
+class _Mendable(click.ClickException):
+    exit_code = EXIT_INPUT
 
 
 class SlrGroup(click.Group):
@@ -25,9 +29,7 @@ class SlrGroup(click.Group):
         try:
             return super().invoke(context)
         except InputError as error:
-            message = click.ClickException(str(error))
-            message.exit_code = EXIT_INPUT
-            raise message from error
+            raise _Mendable(str(error)) from error
         except KeyboardInterrupt:
             click.echo("\nStopped. Nothing half-written was left.", err=True)
             context.exit(EXIT_INTERRUPTED)
@@ -139,13 +141,13 @@ def info(store: Path, clips: bool) -> None:
 @main.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.argument("key")
-@click.option("-o", "--out", type=click.Path(path_type=Path), default="sheet.png", show_default=True)
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), default="sheet.png", show_default=True
+)
 @click.option("--videos", type=click.Path(path_type=Path), help="Where the videos are now.")
 @click.option("--no-video", is_flag=True, help="Draw the skeleton alone.")
 @click.option("--tiles", type=click.IntRange(1, 200), default=12, show_default=True, help="Frames.")
-def show(
-    store: Path, key: str, out: Path, videos: Path | None, no_video: bool, tiles: int
-) -> None:
+def show(store: Path, key: str, out: Path, videos: Path | None, no_video: bool, tiles: int) -> None:
     """Draw the clip KEY of STORE as a contact sheet, the skeleton over the video."""
     from poseprep.overlay import contact_sheet, locate_video, write_image
     from poseprep.store import KeypointStore

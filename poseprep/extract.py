@@ -3,10 +3,9 @@
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -15,7 +14,6 @@ from poseprep.clip import MISSING, Clip
 from poseprep.errors import InputError, VideoError
 from poseprep.labels import Label, Labels
 from poseprep.landmarkers import LANDMARKERS, Landmarker
-from poseprep.skeleton import HOLISTIC
 from poseprep.store import KeypointStore, StoreWriter
 from poseprep.video import Found, Video, VideoReader, file_hash, survey_frames
 from poseprep.workers import Died, Report, run_tasks
@@ -100,8 +98,10 @@ def extract_clip(video: Video, landmarker: Landmarker, label: Label = Label()) -
     Raises:
         VideoError: no frame of the video can be read.
     """
-    *_, (clip, _) = _extract(video, landmarker, label)
-    return clip
+    for result in _extract(video, landmarker, label):
+        if not isinstance(result, int):
+            return result[0]
+    raise RuntimeError(f"{video.key}: the extraction ended without a clip")
 
 
 def _extract(
@@ -195,9 +195,7 @@ def check_output(out: Path, overwrite: bool) -> None:
     if out.is_dir():
         raise InputError(f"{out}: expected a file to write, such as out.h5; this is a folder")
     if out.exists() and not overwrite:
-        raise InputError(
-            f"{out}: already there; give another name, or --overwrite to make it anew"
-        )
+        raise InputError(f"{out}: already there; give another name, or --overwrite to make it anew")
 
 
 def _collect(

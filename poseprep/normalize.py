@@ -3,6 +3,8 @@
 Written once, in numpy, and applied on read: the store itself stays raw.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -41,15 +43,13 @@ def normalize(
     windows = max(1, int(np.ceil(seconds / window_seconds - 1e-9)))
     # Window edges first, then the frames inside: neighbouring windows share one instant.
     edges = np.linspace(time[0], time[-1], windows + 1) if len(time) else np.zeros(2)
-    at = np.concatenate([np.linspace(a, b, frames) for a, b in zip(edges, edges[1:], strict=False)])
+    at = np.concatenate([np.linspace(a, b, frames) for a, b in pairwise(edges)])
     values, seen = resample(centred.astype(np.float32), time, at, gap_seconds=gap_seconds)
     shape = (windows, frames, len(skeleton))
     return values.reshape(*shape, points.shape[-1]), seen.reshape(shape)
 
 
-def clip_centre(
-    points: Float[np.ndarray, "T V C"], skeleton: Skeleton
-) -> Float[np.ndarray, " C"]:
+def clip_centre(points: Float[np.ndarray, "T V C"], skeleton: Skeleton) -> Float[np.ndarray, " C"]:
     """The middle between the shoulders, as the median over the clip.
 
     One centre for the whole clip, not one a frame: where a hand is relative to the body is

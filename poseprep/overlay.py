@@ -24,7 +24,9 @@ _TILE_HEIGHT = 360
 _BLANK = 40
 
 
-def draw_skeleton(frame: np.ndarray, pixels: np.ndarray, seen: np.ndarray, skeleton: Skeleton) -> None:
+def draw_skeleton(
+    frame: np.ndarray, pixels: np.ndarray, seen: np.ndarray, skeleton: Skeleton
+) -> None:
     """Draw the edges and points of one frame onto it.
 
     Args:
@@ -43,12 +45,14 @@ def draw_skeleton(frame: np.ndarray, pixels: np.ndarray, seen: np.ndarray, skele
     for a, b in skeleton.edges.tolist():
         if seen[a] and seen[b]:
             thin = face.start <= b < face.stop
-            cv2.line(frame, spots[a], spots[b], colour[b].tolist(), 1 if thin else width,
-                     cv2.LINE_AA, 4)
+            cv2.line(
+                frame, spots[a], spots[b], colour[b].tolist(), 1 if thin else width, cv2.LINE_AA, 4
+            )
     for i in np.flatnonzero(seen):
         if not face.start <= i < face.stop:
-            cv2.circle(frame, spots[i], round(16 * width * 1.1), colour[i].tolist(), -1,
-                       cv2.LINE_AA, 4)
+            cv2.circle(
+                frame, spots[i], round(16 * width * 1.1), colour[i].tolist(), -1, cv2.LINE_AA, 4
+            )
 
 
 def contact_sheet(clip: Clip, video: Video | None, tiles: int = 12) -> np.ndarray:
@@ -76,8 +80,16 @@ def contact_sheet(clip: Clip, video: Video | None, tiles: int = 12) -> np.ndarra
         pixels = clip.points[i, :, :2] * _TILE_HEIGHT
         draw_skeleton(tile, pixels, _drawn(clip, i), clip.skeleton)
         for shade, thickness in ((0, 3), (255, 1)):
-            cv2.putText(tile, f"{clip.time[i]:.2f} s", (8, _TILE_HEIGHT - 10),
-                        cv2.FONT_HERSHEY_SIMPLEX, 0.5, (shade,) * 3, thickness, cv2.LINE_AA)
+            cv2.putText(
+                tile,
+                f"{clip.time[i]:.2f} s",
+                (8, _TILE_HEIGHT - 10),
+                cv2.FONT_HERSHEY_SIMPLEX,
+                0.5,
+                (shade,) * 3,
+                thickness,
+                cv2.LINE_AA,
+            )
         drawn.append(tile)
     columns = _columns(len(drawn), size[0] / size[1])
     empty = np.full_like(drawn[0], 255)

@@ -80,11 +80,14 @@ def extraction_summary(summary: Summary, out: Path) -> str:
     if summary.frames:
         lines.append(f"frames with: {found}")
     if summary.empty:
-        lines.append(f"nobody was found in {count(len(summary.empty), 'clip')}: "
-                     f"{some(summary.empty)}")
+        lines.append(
+            f"nobody was found in {count(len(summary.empty), 'clip')}: {some(summary.empty)}"
+        )
     if summary.problems:
-        lines.append(f"{count(len(summary.problems), 'problem')} (kept in the store; "
-                     f"`slr info {out}` lists them):")
+        lines.append(
+            f"{count(len(summary.problems), 'problem')} (kept in the store; "
+            f"`slr info {out}` lists them):"
+        )
         lines += [f"  {key}: {reason}" for key, reason in list(summary.problems.items())[:_NAMED]]
     return "\n".join(lines)
 

@@ -139,7 +139,10 @@ class Skeleton:
             inside = new[where][new[where] >= 0]
             if len(inside):
                 parts[part] = slice(int(inside[0]), int(inside[-1]) + 1)
-        edges = [(int(new[a]), int(new[b])) for a, b in _contract(self.edges, len(self), set(kept.tolist()))]
+        edges = [
+            (int(new[a]), int(new[b]))
+            for a, b in _contract(self.edges, len(self), set(kept.tolist()))
+        ]
         return Skeleton(tuple(self.names[i] for i in kept), _edge_array(edges), mirror, parts)
 
 

@@ -242,7 +242,7 @@ class KeypointStore:
         return self.path.parent / str(self.settings["videos"])
 
     def content_hash(self) -> str:
-        """SHA-256 over every clip's key and points: equal for equal keypoints, whatever the labels."""
+        """SHA-256 over every clip's key and points: labels may differ between equal stores."""
         digest = hashlib.sha256()
         for key, points in zip(self.keys, self.columns["points_sha256"], strict=True):
             digest.update(f"{key}\0{points}\n".encode())
@@ -278,7 +278,9 @@ class StoreWriter:
             # The chunk cache must hold the open chunk of every dataset.
             self._file = h5py.File(self._temporary, "w", rdcc_nbytes=4 * _CHUNK_BYTES)
         except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error}); choose another place") from error
+            raise InputError(
+                f"{path}: cannot be written ({error}); choose another place"
+            ) from error
         self._last_key: str | None = None
         self._frames = 0
         self._columns: dict[str, list[Any]] = {name: [] for name in _CLIP_COLUMNS}
@@ -398,9 +400,7 @@ class StoreWriter:
             raise
 
 
-def _growing(
-    group: h5py.Group, name: str, shape: tuple[int, ...], dtype: type
-) -> h5py.Dataset:
+def _growing(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: type) -> h5py.Dataset:
     """An empty, compressed dataset that grows along its first axis, the frames."""
     frame_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
     chunk_frames = max(1, min(4096, _CHUNK_BYTES // frame_bytes))

@@ -13,10 +13,10 @@ from pathlib import Path
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
+import cv2
+import numpy as np
 
-from poseprep.errors import InputError, VideoError  # noqa: E402
+from poseprep.errors import InputError, VideoError
 
 VIDEO_ENDINGS = frozenset(
     ".3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()
@@ -93,7 +93,9 @@ def find_videos(root: str | Path, fps: float | None = None) -> Found:
     return found
 
 
-def _sort_files(root: Path, folder: Path, files: list[Path], fps: float | None, found: Found) -> None:
+def _sort_files(
+    root: Path, folder: Path, files: list[Path], fps: float | None, found: Found
+) -> None:
     """Add one folder's files to what was found."""
     videos = [file for file in files if file.suffix.lower() in VIDEO_ENDINGS]
     images = [file for file in files if file.suffix.lower() in IMAGE_ENDINGS]
@@ -119,9 +121,7 @@ def natural_order(path: Path) -> list[tuple[int, int | str]]:
 
 def portable_key(name: str) -> str:
     """The name as valid UTF-8: bytes that are none are percent-encoded."""
-    return "".join(
-        f"%{ord(c) - 0xDC00:02X}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in name
-    )
+    return "".join(f"%{ord(c) - 0xDC00:02X}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in name)
 
 
 def file_hash(video: Video) -> str:
@@ -169,7 +169,10 @@ class VideoReader:
         if not self._capture.isOpened():
             raise VideoError("not a video that can be opened: damaged, or without a picture")
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # off by default in 4.11
-        fps, frames = self._capture.get(cv2.CAP_PROP_FPS), self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        fps, frames = (
+            self._capture.get(cv2.CAP_PROP_FPS),
+            self._capture.get(cv2.CAP_PROP_FRAME_COUNT),
+        )
         self.fps = fps if np.isfinite(fps) and 0 < fps < 1000 else 25.0
         self.expected_frames = int(frames) if 0 < frames < 1e8 else 0
 
@@ -179,8 +182,10 @@ class VideoReader:
         for time, frame in self._images() if self.video.images else self._decoded():
             size = size or frame.shape
             if frame.shape != size:
-                self.cut = (f"the picture changes from {size[1]}×{size[0]} to "
-                            f"{frame.shape[1]}×{frame.shape[0]} after {frames} frames")
+                self.cut = (
+                    f"the picture changes from {size[1]}×{size[0]} to "
+                    f"{frame.shape[1]}×{frame.shape[0]} after {frames} frames"
+                )
                 return
             frames += 1
             last = time
@@ -189,8 +194,10 @@ class VideoReader:
             raise VideoError("not a single frame could be read")
         promised, read = self.expected_frames / self.fps, last + 1 / self.fps
         if frames < _CUT_SHARE * self.expected_frames and read < _CUT_SHARE * promised:
-            self.cut = (f"cut short: the header promises {self.expected_frames} frames "
-                        f"({promised:.1f} s), {frames} ({read:.1f} s) could be read")
+            self.cut = (
+                f"cut short: the header promises {self.expected_frames} frames "
+                f"({promised:.1f} s), {frames} ({read:.1f} s) could be read"
+            )
 
     def _decoded(self) -> Iterator[tuple[float, np.ndarray]]:
         start, last = None, -1 / self.fps
@@ -209,7 +216,11 @@ class VideoReader:
 
     def _images(self) -> Iterator[tuple[float, np.ndarray]]:
         for i, path in enumerate(self.video.images):
-            frame = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+            frame = (
+                cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+                if path.stat().st_size
+                else None
+            )
             if frame is None:
                 self.cut = f"{path.name} is no readable image"
                 return
@@ -227,7 +238,7 @@ def _is_container(path: Path) -> bool:
     if head.startswith((b"#EXT", b"ffconcat")):
         return False
     sync = any(  # MPEG transport stream: a packet starts every 188 (or 192) bytes
-        head[i :: stride][:3] == b"GGG" for stride in (188, 192, 204) for i in range(stride)
+        head[i::stride][:3] == b"GGG" for stride in (188, 192, 204) for i in range(stride)
     )
     return sync or head[4:8] in _BOXES or head.startswith(_SIGNATURES)
 

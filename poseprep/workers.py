@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, cast
 
@@ -50,10 +51,8 @@ def run_tasks(
         if waiting and waiting[-1] < min(unfinished) + _AHEAD * workers:
             task = waiting.pop()
             busy[connection] = process, task
-            try:
+            with suppress(BrokenPipeError):  # it died waiting: its end of the pipe tells, below
                 connection.send(tasks[task])
-            except BrokenPipeError:
-                pass  # it died waiting: its end of the pipe tells, below
         else:
             idle.append((connection, process))
 

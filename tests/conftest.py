@@ -1,7 +1,7 @@
 """Shape checks on, and what several tests share: small videos, a small store, optional data."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from jaxtyping import install_import_hook
@@ -36,7 +36,9 @@ def real_videos() -> Path:
 def make_video(tmp_path: Path) -> Callable[..., Path]:
     """Writes a video whose frame i is grey of value 10·i with a bright top left corner."""
 
-    def make(name: str, frames: int = 10, fps: float = 25, size: tuple[int, int] = (64, 48)) -> Path:
+    def make(
+        name: str, frames: int = 10, fps: float = 25, size: tuple[int, int] = (64, 48)
+    ) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, size)
@@ -54,7 +56,9 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
 def make_clip() -> Callable[..., Clip]:
     """Random keypoints; the left hand is missing in frames 2 and 3, one body point in frame 1."""
 
-    def make(key: str = "hello/anna_1.mp4", frames: int = 8, seed: int = 0, **fields: object) -> Clip:
+    def make(
+        key: str = "hello/anna_1.mp4", frames: int = 8, seed: int = 0, **fields: object
+    ) -> Clip:
         random = np.random.default_rng(seed)
         confidence = np.ones((frames, len(HOLISTIC)), np.float32)
         confidence[:, HOLISTIC.parts["body"]] = random.uniform(0.01, 1, (frames, 33))
@@ -77,7 +81,6 @@ def make_clip() -> Callable[..., Clip]:
     return make
 
 
-@pytest.fixture(autouse=True)
-def _quiet_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("COLUMNS", "100")
-    yield
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first; those marked slow (real MediaPipe, whole pipelines) at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)

@@ -15,6 +15,8 @@ from poseprep.landmarkers import LANDMARKERS
 from poseprep.store import KeypointStore
 from poseprep.video import Video, find_videos
 
+pytestmark = pytest.mark.slow
+
 RESULTS = ("pose_landmarks", "left_hand_landmarks", "right_hand_landmarks", "face_landmarks")
 
 
@@ -115,7 +117,9 @@ def test_every_video_is_stored_or_under_problems(corpus, store_path):
     with KeypointStore(store_path) as store:
         assert store.keys == ["a/x.mp4", "b/y"]
         assert {problem.key for problem in store.problems} == {
-            "a/empty.mp4", "a/text.mp4", "b/cut.mp4"
+            "a/empty.mp4",
+            "a/text.mp4",
+            "b/cut.mp4",
         }
         assert store.clip("a/x.mp4").sign == "a"
         assert len(store.clip("b/y").time) == 12

@@ -20,14 +20,18 @@ def read(path, **fields):
 def make_images(folder, count, size=(32, 24), ending=".png"):
     folder.mkdir(parents=True)
     for i in range(count):
-        cv2.imwrite(str(folder / f"{i + 1}{ending}"), np.full((size[1], size[0], 3), 10 * i, np.uint8))
+        cv2.imwrite(
+            str(folder / f"{i + 1}{ending}"), np.full((size[1], size[0], 3), 10 * i, np.uint8)
+        )
 
 
 def test_frames_come_in_rgb_with_their_times(make_video):
     times, frames, reader = read(make_video("a.mp4", frames=10, fps=25, size=(64, 48)))
     assert np.allclose(times, np.arange(10) / 25)
     assert frames[0].shape == (48, 64, 3)
-    assert [round(float(frame[30, 40].mean()), -1) for frame in frames] == [10.0 * i for i in range(10)]
+    assert [round(float(frame[30, 40].mean()), -1) for frame in frames] == [
+        10.0 * i for i in range(10)
+    ]
     assert (reader.fps, reader.expected_frames, reader.cut) == (25, 10, "")
 
 
@@ -125,8 +129,14 @@ def test_a_playlist_that_calls_itself_a_video_opens_nothing(make_video, tmp_path
 @pytest.mark.parametrize("ending", "avi flv m2ts m4v mkv mov mp4 mpg ts webm wmv".split())
 def test_every_kind_of_video_file_is_read(tmp_path, ending):
     path = tmp_path / f"a.{ending}"
-    codec = {"webm": "libvpx", "flv": "flv1", "mpg": "mpeg2video",
-             "ts": "mpeg2video", "m2ts": "mpeg2video", "wmv": "wmv2"}.get(ending, "mpeg4")
+    codec = {
+        "webm": "libvpx",
+        "flv": "flv1",
+        "mpg": "mpeg2video",
+        "ts": "mpeg2video",
+        "m2ts": "mpeg2video",
+        "wmv": "wmv2",
+    }.get(ending, "mpeg4")
     muxer = {"m2ts": "mpegts", "wmv": "asf", "mpg": "mpeg"}.get(ending)
     with av.open(str(path), "w", format=muxer) as container:
         stream = container.add_stream(codec, rate=25)

@@ -5,8 +5,7 @@ from poseprep.workers import Died, run_tasks
 
 
 def _double(task):
-    for step in range(task):
-        yield step
+    yield from range(task)
     if task == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     yield task * 2, os.getpid()

@@ -1,0 +1,98 @@
+"""The commands as a user types them."""
+
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from conftest import SAMPLE
+
+from poseprep.store import KeypointStore
+from slr_toolkit.cli import main
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def slr():
+    def run(*words):
+        return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, slr):
+    """`slr extract` of two sample clips and one broken file, as a user would run it."""
+    folder = tmp_path_factory.mktemp("user")
+    for source in sorted((SAMPLE / "videos").rglob("*.mp4"))[:2]:
+        target = folder / "videos" / source.relative_to(SAMPLE / "videos")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+    (folder / "videos" / "broken.mp4").touch()
+    result = slr("extract", folder / "videos", folder / "out.h5")
+    assert result.exit_code == 3, result.output
+    (folder / "output.txt").write_text(result.output)
+    return folder
+
+
+def test_extract_says_what_lies_ahead_and_what_came_of_it(folder):
+    output = (folder / "output.txt").read_text()
+    assert "3 videos, about" in output
+    assert "2 clips" in output
+    assert "frames with: body" in output
+    assert "broken.mp4: the file is empty" in output
+
+
+def test_a_finished_store_is_not_touched_again_unasked(folder, slr):
+    before = (folder / "out.h5").read_bytes()
+    result = slr("extract", folder / "videos", folder / "out.h5")
+    assert result.exit_code == 2
+    assert "--overwrite" in result.output
+    assert (folder / "out.h5").read_bytes() == before
+
+
+def test_info_describes_the_store(folder, slr):
+    result = slr("info", folder / "out.h5")
+    assert result.exit_code == 0
+    for expected in ("2 clips", "mediapipe 0.10.21", "543", "broken.mp4: the file is empty"):
+        assert expected in result.output
+    listed = slr("info", folder / "out.h5", "--clips")
+    with KeypointStore(folder / "out.h5") as store:
+        assert [line.split("\t")[0] for line in listed.output.splitlines()] == store.keys
+
+
+def test_show_draws_a_contact_sheet(folder, slr, tmp_path):
+    with KeypointStore(folder / "out.h5") as store:
+        key = store.keys[0]
+    result = slr("show", folder / "out.h5", key, "-o", tmp_path / "sheet.png")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["extract", "nowhere", "out.h5"], "expected a folder of videos"),
+        (["info", "nowhere.h5"], "no such file"),
+        (["show", "{store}", "nobody.mp4"], "no clip 'nobody.mp4'"),
+        (["extract", "{videos}", "out.h5", "--labels", "none.csv"], "cannot be read"),
+    ],
+)
+def test_a_users_mistake_gets_one_clear_message(folder, slr, words, message):
+    places = {"store": folder / "out.h5", "videos": folder / "videos"}
+    result = slr(*(word.format(**places) for word in words))
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_nobody_in_the_picture_is_stored_and_told(tmp_path, slr, make_video):
+    path = make_video("grey.mp4", frames=4)
+    result = slr("extract", path, tmp_path / "out.h5")
+    assert result.exit_code == 0, result.output
+    assert "nobody was found in 1 clip: grey.mp4" in result.output
+    with KeypointStore(tmp_path / "out.h5") as store:
+        clip = store.clip("grey.mp4")
+    assert np.isnan(clip.points).all()
+    assert (clip.source == 0).all()

@@ -1,0 +1,80 @@
+"""Imports point downwards only: cli → sslmodel → poseprep (docs/architecture.md)."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+# Package → the only files that may import it; the signer's truth is a store, so it writes one.
+SOLE_IMPORTERS = {
+    "mediapipe": {"poseprep/landmarkers/mediapipe.py"},
+    "h5py": {"poseprep/store.py"},
+}
+FORBIDDEN = {
+    "poseprep": {"sslmodel", "cli", "slr_toolkit", "torch", "torch_geometric", "lightning"},
+    "sslmodel": {"cli", "slr_toolkit", "cv2", "mediapipe", "h5py"},
+}
+
+
+def modules() -> list[Path]:
+    return [*REPOSITORY.glob("poseprep/**/*.py"), *REPOSITORY.glob("sslmodel/**/*.py")]
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(REPOSITORY).as_posix()
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_imports_point_downwards(path):
+    roots = {name.split(".")[0] for name in imported(path)}
+    room = path.relative_to(REPOSITORY).parts[0]
+    assert not roots & FORBIDDEN[room]
+    for package, importers in SOLE_IMPORTERS.items():
+        assert package not in roots or name_of(path) in importers
+
+
+def test_landmarkers_and_the_store_meet_only_in_extract():
+    def uses(path, module):
+        return any(name.startswith(module) for name in imported(path))
+
+    meeting = {
+        name_of(path)
+        for path in modules()
+        if uses(path, "poseprep.landmarkers") and uses(path, "poseprep.store")
+    }
+    assert meeting == {"poseprep/extract.py"}
+    for path in modules():
+        if "landmarkers" in path.parts:
+            assert not uses(path, "poseprep.store")
+
+
+def test_poseprep_runs_without_torch():
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import poseprep.extract, poseprep.overlay, poseprep.normalize, poseprep.signer.corpus"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
+
+
+def test_help_needs_no_heavy_import():
+    code = (
+        "import sys; from slr_toolkit.cli import main\n"
+        "heavy = {'torch', 'cv2', 'mediapipe', 'h5py', 'numpy', 'matplotlib', 'sklearn'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
