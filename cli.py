@@ -100,7 +100,7 @@ def extract(
     """
     from poseprep import extract as extraction
     from poseprep.labels import find_labels
-    from poseprep.report import extraction_plan, extraction_summary, labels_remarks
+    from poseprep.text import extraction_plan, extraction_summary, labels_remarks
     from poseprep.video import find_videos
 
     extraction.check_output(out, overwrite)
@@ -131,7 +131,7 @@ def extract(
 @click.option("--clips", is_flag=True, help="List the clips, one a line.")
 def info(store: Path, clips: bool) -> None:
     """Describe STORE: what it holds, how well each part was seen, what went wrong."""
-    from poseprep.report import clip_lines, store_description
+    from poseprep.text import clip_lines, store_description
     from poseprep.store import KeypointStore
 
     with KeypointStore(store) as opened:
@@ -158,3 +158,100 @@ def show(store: Path, key: str, out: Path, videos: Path | None, no_video: bool, 
     video = None if no_video else locate_video(clip, folder)
     write_image(out, contact_sheet(clip, video, tiles))
     click.echo(f"{out}: {key}, {len(clip.time)} frames")
+
+
+@main.command()
+@click.argument("stores", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/…]")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@config_options(PretrainConfig)
+@click.pass_context
+def pretrain(
+    context: click.Context, stores: tuple[Path, ...], out: Path | None, quiet: bool, **chosen: Any
+) -> None:
+    """Train an encoder on STORES (.h5) without their labels, and write a run folder.
+
+    Only the train part is learned from; who that is follows the stores' splits, or their
+    signers, and is written into the run for `slr probe`.
+    """
+    from sslmodel.pretrain import pretrain as train
+    from sslmodel.runs import new_run_folder
+    from sslmodel.text import pretraining_summary
+
+    config = from_options(PretrainConfig, chosen)
+    out = out or new_run_folder(Path("runs"), f"{stores[0].stem}-{config.objective}")
+    run = train(config, stores, out, progress=not quiet)
+    click.echo(pretraining_summary(run))
+    if run.collapsed:
+        context.exit(EXIT_COLLAPSE)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@config_options(ProbeConfig)
+def probe(paths: tuple[Path, ...], **chosen: Any) -> None:
+    """Score a run by linear evaluation, beside raw coordinates and an untrained encoder.
+
+    PATHS: a folder is a run, a file ending in .h5 a store. Without a run it is the newest one
+    under runs/, without a store the one that the run learned from.
+    """
+    from sslmodel.probe import probe as score
+    from sslmodel.runs import run_and_store
+    from sslmodel.text import score_table
+
+    run, store = run_and_store(paths, Path("runs"))
+    click.echo(f"{run}")
+    click.echo(score_table(score(run, from_options(ProbeConfig, chosen), store)))
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
+@click.option("--signs", default=12, show_default=True, help="Signs, in a fixed order.")
+@click.option("--signers", default=8, show_default=True, help="Signers.")
+@click.option("--reps", default=1, show_default=True, help="Repetitions of a sign by a signer.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the signers and their signing.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+@click.pass_context
+def demo(
+    context: click.Context,
+    out: Path,
+    signs: int,
+    signers: int,
+    reps: int,
+    seed: int,
+    workers: int | None,
+    quiet: bool,
+) -> None:
+    """Draw a corpus of sign videos, and run the whole pipeline on it.
+
+    The drawn signer's joints are known, so that the keypoints are measured against the truth.
+    """
+    from poseprep.extract import default_workers
+    from poseprep.signer.accuracy import accuracy
+    from poseprep.signer.corpus import Corpus, render_corpus
+    from poseprep.store import KeypointStore
+    from poseprep.text import accuracy_table
+    from sslmodel.runs import new_run_folder
+
+    corpus = Corpus(signs=signs, signers=signers, reps=reps, seed=seed)
+    store, run, workers = out / "keypoints.h5", None, workers or default_workers()
+    click.echo(f"Drawing {len(corpus.takes())} videos to {out / 'videos'}")
+    keys = render_corpus(out, corpus, workers=workers, progress=not quiet)
+    flags = ["--quiet"] if quiet else []
+    run_command(
+        context, extract, out / "videos", store, "--labels", out / "labels.csv",
+        "--workers", workers, "--overwrite", *flags,
+    )
+    with KeypointStore(store) as measured, KeypointStore(out / "truth.h5") as truth:
+        click.echo("\n" + accuracy_table(accuracy(measured, truth)))
+    run_command(context, show, store, keys[len(keys) // 2], "-o", out / "sheet.png")
+    run = new_run_folder(out / "runs", "run")
+    run_command(context, pretrain, store, "--out", run, *flags)
+    run_command(context, probe, run)
+    click.echo(f"\nPictures: {out}/sheet.png, {run}/curve.png, {run}/probe/confusion.png")
+    click.echo(f"The same with your own videos: {context.parent.info_name} extract --help")
+
+
+if __name__ == "__main__":
+    main()

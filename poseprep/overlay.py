@@ -74,7 +74,7 @@ def contact_sheet(clip: Clip, video: Video | None, tiles: int = 12) -> np.ndarra
     size = round((clip.width or _TILE_HEIGHT) * scale), _TILE_HEIGHT
     drawn = []
     for i in chosen.tolist():
-        tile = np.full((size[1], size[0], 3), _BLANK, np.uint8)
+        tile: np.ndarray = np.full((size[1], size[0], 3), _BLANK, np.uint8)
         if i in pictures:
             tile = cv2.resize(pictures[i], size, interpolation=cv2.INTER_AREA)
         pixels = clip.points[i, :, :2] * _TILE_HEIGHT

@@ -1,10 +1,12 @@
 """What the commands print: figures turned into lines for a person."""
 
+import math
 from pathlib import Path
 
 from poseprep.extract import Plan, Summary
 from poseprep.labels import Labels
 from poseprep.quality import Coverage, describe_store
+from poseprep.signer.accuracy import Accuracy
 from poseprep.store import KeypointStore
 from poseprep.video import Found
 
@@ -142,3 +144,19 @@ def _coverage_table(rows: list[Coverage], parts: list[str]) -> list[str]:
         + "".join(f"{row.found[part]:12.1%}" for part in parts)
         for row in rows
     ]
+
+
+def accuracy_table(rows: list[Accuracy]) -> str:
+    """Keypoints against the drawn signer's truth."""
+    lines = [
+        "Against the truth; errors in shoulder widths",
+        f"{'':<12}{'found in frames':>17}{'median error':>15}{'95th percentile':>17}",
+    ]
+    for row in rows:
+        errors = (
+            f"{'–':>15}{'–':>17}"
+            if math.isnan(row.median)
+            else f"{row.median:15.3f}{row.percentile95:17.3f}"
+        )
+        lines.append(f"{row.what.replace('_', ' '):<12}{row.found:17.1%}{errors}")
+    return "\n".join(lines)
