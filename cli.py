@@ -12,7 +12,7 @@ import click
 
 from poseprep.errors import InputError
 from poseprep.version import toolkit_version
-from sslmodel.config import options
+from sslmodel.config import PretrainConfig, ProbeConfig, from_options, options
 
 # Exit codes, beside 0 (done) and 1 (a bug).
 EXIT_INPUT, EXIT_PROBLEMS, EXIT_COLLAPSE, EXIT_INTERRUPTED = 2, 3, 4, 130
@@ -241,7 +241,7 @@ def demo(
     flags = ["--quiet"] if quiet else []
     run_command(
         context, extract, out / "videos", store, "--labels", out / "labels.csv",
-        "--workers", workers, "--overwrite", *flags,
+        "--workers", str(workers), "--overwrite", *flags,
     )
     with KeypointStore(store) as measured, KeypointStore(out / "truth.h5") as truth:
         click.echo("\n" + accuracy_table(accuracy(measured, truth)))
@@ -250,7 +250,7 @@ def demo(
     run_command(context, pretrain, store, "--out", run, *flags)
     run_command(context, probe, run)
     click.echo(f"\nPictures: {out}/sheet.png, {run}/curve.png, {run}/probe/confusion.png")
-    click.echo(f"The same with your own videos: {context.parent.info_name} extract --help")
+    click.echo("With your own videos: slr extract VIDEOS out.h5; slr pretrain out.h5; slr probe")
 
 
 if __name__ == "__main__":

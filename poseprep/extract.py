@@ -142,7 +142,7 @@ class _Extractor:
     """What a worker process holds: one landmarker, for all the videos it is given."""
 
     def __init__(self, landmarker: str):
-        self._landmarker = LANDMARKERS[landmarker]()()
+        self._landmarker = LANDMARKERS[landmarker]()
 
     def __call__(self, task: tuple[Video, Label]) -> Iterator[int | tuple[Clip | None, str]]:
         video, label = task

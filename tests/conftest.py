@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
-install_import_hook(["poseprep", "sslmodel"], "beartype.beartype")
+install_import_hook(["poseprep", "sslmodel"], "shape_checks.check")
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402

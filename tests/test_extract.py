@@ -48,7 +48,7 @@ def plain_loop(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def landmarker():
-    return LANDMARKERS["mediapipe"]()()
+    return LANDMARKERS["mediapipe"]()
 
 
 def assert_equals_a_plain_loop(path: Path, landmarker) -> None:

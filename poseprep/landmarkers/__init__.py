@@ -1,7 +1,7 @@
 """What turns frames into keypoints. One file a landmarker; `LANDMARKERS` names them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -20,6 +20,7 @@ class Landmarks(NamedTuple):
     source: UInt8[np.ndarray, " P"]
 
 
+@runtime_checkable
 class Landmarker(Protocol):
     """Frames in, keypoints out; every call of `track` starts with no memory of another video."""
 
@@ -29,16 +30,15 @@ class Landmarker(Protocol):
         """Keypoints of each frame, (H, W, 3) uint8 RGB, of one video, in order."""
         ...
 
-    @staticmethod
-    def describe() -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Name, version, models and settings, as they are written into a store."""
         ...
 
 
-def _mediapipe() -> type[Landmarker]:
+def _mediapipe() -> Landmarker:
     from poseprep.landmarkers.mediapipe import MediaPipeHolistic
 
-    return MediaPipeHolistic
+    return MediaPipeHolistic()
 
 
-LANDMARKERS: dict[str, Callable[[], type[Landmarker]]] = {"mediapipe": _mediapipe}
+LANDMARKERS: dict[str, Callable[[], Landmarker]] = {"mediapipe": _mediapipe}

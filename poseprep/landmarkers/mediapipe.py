@@ -43,20 +43,16 @@ class MediaPipeHolistic:
 
     skeleton = HOLISTIC
 
-    def __init__(self) -> None:
+    def track(self, frames: Iterable[np.ndarray]) -> Iterator[Landmarks]:
         os.environ.setdefault("GLOG_minloglevel", "3")
         from mediapipe.python.solutions.holistic import Holistic
 
-        self._make_tracker = Holistic
-
-    def track(self, frames: Iterable[np.ndarray]) -> Iterator[Landmarks]:
         # A tracker of its own for every video: MediaPipe's remembers the last picture.
-        with self._make_tracker(static_image_mode=False, **SETTINGS) as tracker:
+        with Holistic(static_image_mode=False, **SETTINGS) as tracker:
             for frame in frames:
                 yield _landmarks(tracker.process(frame), frame.shape[1] / frame.shape[0])
 
-    @staticmethod
-    def describe() -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         spec = find_spec("mediapipe")
         if spec is None or not spec.submodule_search_locations:
             raise ModuleNotFoundError("mediapipe is not installed")
