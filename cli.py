@@ -131,8 +131,8 @@ def extract(
 @click.option("--clips", is_flag=True, help="List the clips, one a line.")
 def info(store: Path, clips: bool) -> None:
     """Describe STORE: what it holds, how well each part was seen, what went wrong."""
-    from poseprep.text import clip_lines, store_description
     from poseprep.store import KeypointStore
+    from poseprep.text import clip_lines, store_description
 
     with KeypointStore(store) as opened:
         click.echo(clip_lines(opened) if clips else store_description(opened))
@@ -240,8 +240,16 @@ def demo(
     keys = render_corpus(out, corpus, workers=workers, progress=not quiet)
     flags = ["--quiet"] if quiet else []
     run_command(
-        context, extract, out / "videos", store, "--labels", out / "labels.csv",
-        "--workers", str(workers), "--overwrite", *flags,
+        context,
+        extract,
+        out / "videos",
+        store,
+        "--labels",
+        out / "labels.csv",
+        "--workers",
+        str(workers),
+        "--overwrite",
+        *flags,
     )
     with KeypointStore(store) as measured, KeypointStore(out / "truth.h5") as truth:
         click.echo("\n" + accuracy_table(accuracy(measured, truth)))

@@ -1,0 +1,1 @@
+"""Keypoints → encoder → scores: self-supervised learning for sign language."""

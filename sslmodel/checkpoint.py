@@ -1,0 +1,114 @@
+"""An encoder on disk explains itself: safetensors for the weights, JSON for all the rest.
+
+Loading runs no code of the file's: a stranger's encoder is safe to open.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from poseprep.errors import InputError
+from poseprep.skeleton import Skeleton
+from sslmodel.config import EncoderConfig, InputConfig, from_dict
+from sslmodel.encoder import Encoder
+
+FORMAT = 1
+
+
+def save_encoder(
+    folder: Path, encoder: Encoder, settings: InputConfig, about: Mapping[str, Any]
+) -> None:
+    """Write encoder.safetensors, then encoder.json; with the second the encoder is complete."""
+    skeleton = encoder.skeleton
+    weights = {name: value.contiguous().cpu() for name, value in encoder.state_dict().items()}
+    write_atomically(folder / "encoder.safetensors", save(weights))
+    description = {
+        "format": FORMAT,
+        "what": "slr-toolkit encoder: (B, T, V, 2) keypoints and (B, T, V) seen -> (B, D)",
+        "normalized_by": "poseprep.normalize; 1.0 is one shoulder width, 0 with seen 0 is missing",
+        "features": encoder.config.features,
+        "input": asdict(settings),
+        "encoder": asdict(encoder.config),
+        "skeleton": {
+            "names": list(skeleton.names),
+            "edges": np.asarray(skeleton.edges).tolist(),
+            "mirror": np.asarray(skeleton.mirror).tolist(),
+            "parts": {part: [s.start, s.stop] for part, s in skeleton.parts.items()},
+        },
+        "about": dict(about),
+    }
+    write_json(folder / "encoder.json", description)
+
+
+def load_encoder(folder: Path) -> tuple[Encoder, InputConfig]:
+    """The encoder of a run folder, in evaluation mode on the CPU, and what it wants as input.
+
+    Raises:
+        InputError: there is no encoder, it is half-written, or of another format.
+    """
+    path = folder / "encoder.json"
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: expected a finished run, found no encoder.json; the training was "
+            "stopped before its end, or this is no run. Run `slr pretrain` again"
+        )
+    description = read_json(path)
+    if description.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: format {description.get('format')}, this version reads {FORMAT}; "
+            "pretrain again, or install the slr-toolkit that wrote it"
+        )
+    try:
+        skeleton = _skeleton(description["skeleton"])
+        encoder = Encoder(skeleton, from_dict(EncoderConfig, description["encoder"]))
+        settings = from_dict(InputConfig, description["input"])
+        encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder}: the encoder is damaged ({' '.join(str(error).split())[:200]}); "
+            "copy it again or run `slr pretrain` again"
+        ) from error
+    return encoder.eval(), settings
+
+
+def _skeleton(values: Mapping[str, Any]) -> Skeleton:
+    return Skeleton(
+        names=tuple(values["names"]),
+        edges=np.array(values["edges"], dtype=np.intp).reshape(-1, 2),
+        mirror=np.array(values["mirror"], dtype=np.intp),
+        parts={part: slice(start, stop) for part, (start, stop) in values["parts"].items()},
+    )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Readable JSON, written whole or not at all."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    write_atomically(path, (text + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; InputError where the file does not hold one."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected JSON, found {error}") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: expected a JSON object, found a {type(value).__name__}")
+    return value
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """At every moment the path holds the old bytes or the new ones, never a part."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

@@ -1,0 +1,125 @@
+"""A store as one tensor: everything that training and probing read, loaded once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from poseprep.errors import InputError
+from poseprep.normalize import normalize
+from poseprep.skeleton import SIGNING, Skeleton
+from poseprep.store import KeypointStore
+from sslmodel.config import InputConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Normalised clips of one store. A long clip has several windows.
+
+    Attributes:
+        points: (W, T, V, 2), 1.0 is one shoulder width, 0 where missing.
+        seen: (W, T, V), 1 where a point is known, else 0.
+        clip: (W,), the clip that each window belongs to.
+        keys, signs, signers, splits: (N,) each, of the clips; empty text where unknown.
+        skeleton: names the V points.
+        path, content_hash: the store that was read.
+    """
+
+    points: Float[Tensor, "W T V C"]
+    seen: Float[Tensor, "W T V"]
+    clip: Int[Tensor, " W"]
+    keys: np.ndarray
+    signs: np.ndarray
+    signers: np.ndarray
+    splits: np.ndarray
+    skeleton: Skeleton
+    path: Path
+    content_hash: str
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def windows_of(self, clips: np.ndarray) -> Int[Tensor, " K"]:
+        """The windows of some clips, in order; clips is (N,) bool."""
+        return torch.nonzero(torch.as_tensor(clips)[self.clip])[:, 0]
+
+    @property
+    def person(self) -> np.ndarray:
+        """(N,) bool: whether any point of a clip was ever seen."""
+        found = np.zeros(len(self), bool)
+        found[self.clip[self.seen.flatten(1).any(dim=1)].numpy()] = True
+        return found
+
+
+def signing_skeleton(store: KeypointStore) -> Skeleton:
+    """The points that an encoder reads of this store: those of SIGNING that it has."""
+    names = [name for name in SIGNING if name in store.skeleton]
+    if not names:
+        raise InputError(
+            f"{store.path}: none of its {len(store.skeleton.names)} points is one that an encoder "
+            f"reads (such as {SIGNING[0]!r} or {SIGNING[-1]!r}); points are matched by name"
+        )
+    return store.skeleton.select(names)
+
+
+def common_skeleton(paths: Sequence[Path]) -> Skeleton:
+    """The points that an encoder reads and that all these stores have."""
+    if not paths:
+        raise InputError("expected at least one store (a path ending in .h5), found none")
+    with KeypointStore(paths[0]) as store:
+        skeleton = signing_skeleton(store)
+    for path in paths[1:]:
+        with KeypointStore(path) as store:
+            shared = [name for name in skeleton.names if name in store.skeleton]
+        if not shared:
+            raise InputError(f"{path}: shares no point with {paths[0]}; pretrain them apart")
+        skeleton = skeleton.select(shared)
+    return skeleton
+
+
+def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
+    """Read a store's clips as an encoder of this skeleton sees them; points match by name.
+
+    Raises:
+        InputError: the store lacks points, or holds no clip.
+    """
+    with KeypointStore(path) as store:
+        missing = [name for name in skeleton.names if name not in store.skeleton]
+        if missing:
+            raise InputError(
+                f"{path}: the encoder reads {len(skeleton.names)} points, of which this store has "
+                f"not {len(missing)} ({', '.join(missing[:3])}…); use a store made with the same "
+                "landmarker, or pretrain on this one"
+            )
+        if not store.keys:
+            raise InputError(f"{path}: holds no clip; `slr extract` some videos into it")
+        points = store.points(skeleton.names)[..., :2]
+        times = store.times()
+        windows = [
+            normalize(
+                points[start : start + length],
+                times[start : start + length],
+                skeleton,
+                frames=settings.frames,
+                gap_seconds=settings.gap_seconds,
+                window_seconds=settings.window_seconds,
+            )
+            for start, length in zip(store.starts, store.lengths, strict=True)
+        ]
+        counts = [len(w[0]) for w in windows]
+        return Dataset(
+            points=torch.from_numpy(np.concatenate([w[0] for w in windows])),
+            seen=torch.from_numpy(np.concatenate([w[1] for w in windows]).astype(np.float32)),
+            clip=torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)),
+            keys=np.asarray(store.keys, dtype=object),
+            signs=np.asarray(store.signs, dtype=object),
+            signers=np.asarray(store.signers, dtype=object),
+            splits=np.asarray(store.splits, dtype=object),
+            skeleton=skeleton,
+            path=Path(path),
+            content_hash=store.content_hash(),
+        )

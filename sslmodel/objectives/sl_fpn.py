@@ -1,0 +1,62 @@
+"""SL-FPN, "free negative pairs", as published."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sslmodel.config import SLFPNConfig
+
+
+class SLFPN(nn.Module):
+    """Pull the two views and the original together; a predictor guesses one view from it.
+
+    L = MSE(z₁, z₂) + MSE(z, z₁) + λ · MSE(predictor(z), stopgrad(z₂))
+
+    Nothing in this loss keeps embeddings apart: on small corpora it collapses, and the
+    encoder ends below an untrained one. It is here because it is what was published.
+    Source: Basso Madjoukeng et al., arXiv 2509.05188. The authors' public code rebuilds the
+    predictor at every call; here it is trained.
+
+    Args:
+        features: D, the length of an embedding.
+        config: λ and the sizes of the heads.
+    """
+
+    def __init__(self, features: int, config: SLFPNConfig):
+        super().__init__()
+        self.config = config
+        self.projector = nn.Sequential(
+            nn.Linear(features, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, config.projection),
+        )
+        self.predictor = nn.Sequential(
+            nn.Linear(config.projection, config.projection),
+            nn.ReLU(),
+            nn.Linear(config.projection, config.projection),
+        )
+
+    def forward(
+        self,
+        original: Float[Tensor, "B D"],
+        first: Float[Tensor, "B D"],
+        second: Float[Tensor, "B D"],
+    ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+        z, z1, z2 = self.projector(original), self.projector(first), self.projector(second)
+        terms = fpn_terms(z, z1, z2, self.predictor(z))
+        loss = terms["views"] + terms["original"] + self.config.predictor_weight * terms["predict"]
+        return loss, terms
+
+
+def fpn_terms(
+    z: Float[Tensor, "B P"],
+    z1: Float[Tensor, "B P"],
+    z2: Float[Tensor, "B P"],
+    predicted: Float[Tensor, "B P"],
+) -> dict[str, Float[Tensor, ""]]:
+    """The three distances of SL-FPN, unweighted."""
+    return {
+        "views": F.mse_loss(z1, z2),
+        "original": F.mse_loss(z, z1),
+        "predict": F.mse_loss(predicted, z2.detach()),
+    }

@@ -1,0 +1,143 @@
+"""Properties of the encoder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sslmodel_corpus import HAND, SMALL, write_store
+
+from poseprep.skeleton import HOLISTIC, SIGNING, Skeleton
+from sslmodel.blocks import pool_in_bins
+from sslmodel.checkpoint import load_encoder, save_encoder
+from sslmodel.config import EncoderConfig, InputConfig
+from sslmodel.dataset import load
+from sslmodel.encoder import Encoder
+from sslmodel.features import encode
+
+TINY = EncoderConfig(features=32, point_channels=4, part_channels=8)
+
+
+def make(skeleton: Skeleton = SMALL, config: EncoderConfig = TINY) -> Encoder:
+    torch.manual_seed(0)
+    return Encoder(skeleton, config).eval()
+
+
+def batch(skeleton: Skeleton = SMALL, clips: int = 4, frames: int = 16):
+    g = torch.Generator().manual_seed(1)
+    seen = (torch.rand(clips, frames, len(skeleton), generator=g) > 0.2).float()
+    points = torch.randn(clips, frames, len(skeleton), 2, generator=g) * seen[..., None]
+    return points, seen
+
+
+@pytest.mark.parametrize("skeleton", [HAND, SMALL, HOLISTIC.select(SIGNING)])
+@pytest.mark.parametrize("frames", [7, 32])
+def test_any_skeleton_and_length_gives_an_embedding(skeleton: Skeleton, frames: int) -> None:
+    embedding = make(skeleton)(*batch(skeleton, 3, frames))
+    assert embedding.shape == (3, 32)
+    assert embedding.isfinite().all()
+
+
+def test_missing_points_values_do_not_matter() -> None:
+    points, seen = batch()
+    encoder = make()
+    encoder.fit_input(points, seen)
+    for rubbish in (1e3, float("nan")):
+        other = torch.where(seen[..., None] > 0, points, torch.tensor(rubbish))
+        torch.testing.assert_close(encoder(points, seen), encoder(other, seen))
+
+
+def test_whether_a_point_is_missing_does_matter() -> None:
+    points, seen = batch()
+    fewer = seen.clone()
+    fewer[:, :, SMALL.parts["left_hand"]] = 0
+    encoder = make()
+    assert not torch.allclose(encoder(points, seen), encoder(points, fewer), atol=1e-3)
+
+
+def test_a_clips_embedding_does_not_depend_on_its_neighbours_in_the_batch() -> None:
+    points, seen = batch()
+    encoder = make().train()
+    alone = torch.cat([encoder(points[i : i + 1], seen[i : i + 1]) for i in range(len(points))])
+    torch.testing.assert_close(encoder(points, seen), alone, atol=1e-5, rtol=1e-4)
+
+
+def test_handshape_survives() -> None:
+    # Two hands whose points are the same set, but stand on other fingers.
+    points, seen = batch(HAND)
+    seen = torch.ones_like(seen)
+    order = torch.arange(21)
+    order[5:9], order[17:21] = torch.arange(17, 21), torch.arange(5, 9)
+    encoder = make(HAND)
+    assert not torch.allclose(encoder(points, seen), encoder(points[:, :, order], seen), atol=1e-2)
+
+
+def test_the_order_of_time_survives() -> None:
+    points, seen = batch()
+    seen = torch.ones_like(seen)
+    encoder = make()
+    assert not torch.allclose(encoder(points, seen), encoder(points.flip(1), seen), atol=1e-2)
+
+
+def test_time_bins_are_means_of_equal_stretches() -> None:
+    x = torch.tensor([[[0.0, 10.0], [2.0, 10.0], [4.0, 20.0], [8.0, 40.0]]])
+    torch.testing.assert_close(pool_in_bins(x, 2), torch.tensor([[1.0, 6.0, 10.0, 30.0]]))
+
+
+def test_fitting_the_input_makes_each_seen_input_vary_by_one() -> None:
+    points, seen = batch(clips=50)
+    encoder = make()
+    encoder.fit_input(points * 0.1, seen)
+    inputs = (encoder.inputs(points * 0.1, seen) - encoder.input_mean) / encoder.input_scale
+    position = inputs[..., :2][seen > 0]
+    assert position.mean().abs() < 0.02
+    assert position.std() == pytest.approx(1.0, abs=0.02)
+
+
+def test_joint_order_does_not_change_the_embedding(tmp_path: Path) -> None:
+    order = np.arange(len(SMALL))
+    for where in SMALL.parts.values():
+        order[where] = order[where][::-1]
+    place = np.argsort(order)
+    shuffled = Skeleton(
+        names=tuple(SMALL.names[i] for i in order),
+        edges=np.sort(place[SMALL.edges], axis=1),
+        mirror=place[SMALL.mirror[order]],
+        parts=SMALL.parts,
+    )
+    a = write_store(tmp_path / "a.h5", SMALL)
+    with_order = load(a, SMALL, InputConfig(frames=16))
+    b = _rewritten(a, tmp_path / "b.h5", shuffled, order)
+    encoder = make()
+    first = encode(encoder, with_order)
+    second = encode(encoder, load(b, encoder.skeleton, InputConfig(frames=16)))
+    np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+def _rewritten(source: Path, path: Path, skeleton: Skeleton, order: np.ndarray) -> Path:
+    from dataclasses import replace
+
+    from poseprep.store import KeypointStore
+
+    with KeypointStore(source) as store, KeypointStore.create(path, skeleton=skeleton) as writer:
+        for clip in store.clips():
+            writer.add(
+                replace(
+                    clip,
+                    points=clip.points[:, order],
+                    confidence=clip.confidence[:, order],
+                    skeleton=skeleton,
+                )
+            )
+    return path
+
+
+def test_a_saved_encoder_comes_back_the_same(tmp_path: Path) -> None:
+    points, seen = batch()
+    encoder = make()
+    encoder.fit_input(points, seen)
+    save_encoder(tmp_path, encoder, InputConfig(frames=16), {})
+    again, settings = load_encoder(tmp_path)
+    assert torch.equal(encoder(points, seen), again(points, seen))
+    assert again.skeleton.names == SMALL.names
+    assert settings.frames == 16
