@@ -96,9 +96,10 @@ def halve_time(x: Float[Tensor, "B V T C"]) -> Float[Tensor, "B V T2 C"]:
 
 def central_difference(
     x: Float[Tensor, "B T V C"], seen: Float[Tensor, "B T V"]
-) -> Float[Tensor, "B T V C"]:
-    """(x[t+1] − x[t−1]) / 2 where both are known, else 0; so also at the two ends."""
-    both = (seen[:, 2:] * seen[:, :-2])[..., None]
+) -> tuple[Float[Tensor, "B T V C"], Float[Tensor, "B T V"]]:
+    """(x[t+1] − x[t−1]) / 2 where both are known, else 0, so at the ends; and where it is known."""
+    both = torch.zeros_like(seen)
+    both[:, 1:-1] = seen[:, 2:] * seen[:, :-2]
     motion = torch.zeros_like(x)
-    motion[:, 1:-1] = (x[:, 2:] - x[:, :-2]) / 2 * both
-    return motion
+    motion[:, 1:-1] = (x[:, 2:] - x[:, :-2]) / 2
+    return motion * both[..., None], both

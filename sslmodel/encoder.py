@@ -13,6 +13,7 @@ from sslmodel.config import EncoderConfig
 
 # x and y of the position, the position from the part's root, the bone, the motion; and seen.
 INPUT_CHANNELS = 9
+_FIT_CLIPS = 256
 
 
 class Encoder(nn.Module):
@@ -64,8 +65,10 @@ class Encoder(nn.Module):
         self, points: Float[Tensor, "B T V C"], seen: Float[Tensor, "B T V"]
     ) -> Float[Tensor, "B D"]:
         """Embed normalised clips; what `points` holds where seen is 0 does not matter."""
-        inputs = (self.inputs(points, seen) - self.input_mean) / self.input_scale
-        x = (inputs * seen[..., None]).transpose(1, 2).contiguous()  # (B, V, T, C)
+        inputs, known = self.inputs(points, seen)
+        # What is not known takes the mean's place: zero after standardising, and not before.
+        x = (inputs - self.input_mean) / self.input_scale * known
+        x = x.transpose(1, 2).contiguous()  # (B, V, T, C)
         seen = seen.transpose(1, 2).contiguous()
         for block in self.graph_blocks:
             x, seen = block(x, seen)
@@ -78,14 +81,24 @@ class Encoder(nn.Module):
 
     def inputs(
         self, points: Float[Tensor, "B T V C"], seen: Float[Tensor, "B T V"]
-    ) -> Float[Tensor, "B T V 9"]:
-        """Position, position from the part's root, bone, motion and seen; 0 where unknown."""
-        known = seen[..., None]
-        position = torch.where(known > 0, points[..., :2], 0.0)
-        from_root = (position - position[:, :, self.root]) * known * known[:, :, self.root]
-        bone = (position - position[:, :, self.parent]) * known * known[:, :, self.parent]
-        motion = central_difference(position, seen)
-        return torch.cat([position, from_root, bone, motion, known], dim=-1)
+    ) -> tuple[Float[Tensor, "B T V 9"], Float[Tensor, "B T V 9"]]:
+        """Position, position from the part's root, bone, motion and seen; and what is known.
+
+        A point that is seen has no bone where its parent is not, no place from a root that is
+        not seen, and no motion without both neighbouring frames.
+        """
+        here = seen[..., None]
+        position = torch.where(here > 0, points[..., :2], 0.0)
+        rooted, jointed = here * here[:, :, self.root], here * here[:, :, self.parent]
+        motion, moving = central_difference(position, seen)
+        values = (
+            (position, here),
+            ((position - position[:, :, self.root]) * rooted, rooted),
+            ((position - position[:, :, self.parent]) * jointed, jointed),
+            (motion, moving[..., None] * here),
+        )
+        known = torch.cat([mask.expand_as(value) for value, mask in values] + [here], dim=-1)
+        return torch.cat([value for value, _ in values] + [here], dim=-1), known
 
     @torch.no_grad()
     def fit_input(self, points: Float[Tensor, "B T V C"], seen: Float[Tensor, "B T V"]) -> None:
@@ -94,14 +107,31 @@ class Encoder(nn.Module):
         A hand's shape varies by a tenth of what its place does. Needs no labels; give it
         training clips only.
         """
-        inputs = self.inputs(points, seen).flatten(0, 1)
-        weight = seen.flatten(0, 1)[..., None]
-        total = weight.sum(dim=0).clamp(min=1.0)
-        mean = (inputs * weight).sum(dim=0) / total
-        spread = (((inputs - mean).square() * weight).sum(dim=0) / total).sqrt()
+        count = torch.zeros_like(self.input_mean, dtype=torch.float64)
+        total, squares = torch.zeros_like(count), torch.zeros_like(count)
+        # In pieces: the inputs of a whole corpus are several times its points.
+        for p, s in zip(points.split(_FIT_CLIPS), seen.split(_FIT_CLIPS), strict=True):
+            inputs, known = (x.flatten(0, 1).double() for x in self.inputs(p, s))
+            count += known.sum(dim=0)
+            total += (inputs * known).sum(dim=0)
+            squares += (inputs.square() * known).sum(dim=0)
+        mean = total / count.clamp(min=1.0)
+        spread = (squares / count.clamp(min=1.0) - mean.square()).clamp(min=0.0).sqrt()
         # What hardly varies (a wrist seen from itself) is left as it is, not blown up.
         scale = torch.where(spread > 1e-3, spread, 1.0)
         # `seen` stays 0 or 1: it is 1 wherever it is read.
         mean[:, -1], scale[:, -1] = 0.0, 1.0
         self.input_mean.copy_(mean)
         self.input_scale.copy_(scale)
+
+    def untrained(self, seed: int) -> "Encoder":
+        """The same encoder with fresh weights: what training is measured against.
+
+        The input's scale stays, since no training went into it.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            fresh = Encoder(self.skeleton, self.config)
+        fresh.input_mean.copy_(self.input_mean)
+        fresh.input_scale.copy_(self.input_scale)
+        return fresh.eval()

@@ -36,9 +36,12 @@ def raw_coordinates(dataset: Dataset) -> Float[np.ndarray, "N D"]:
 def _mean_over_windows(
     windows: Float[np.ndarray, "W D"], dataset: Dataset
 ) -> Float[np.ndarray, "N D"]:
-    clip = dataset.clip.numpy()
+    """Each clip's mean over its windows that show somebody; over all where none does."""
     if len(windows) == len(dataset):
         return windows
+    clip = dataset.clip.numpy()
+    weight = dataset.seen.flatten(1).any(dim=1).numpy().astype(windows.dtype)
+    weight[~dataset.person[clip]] = 1
     total = np.zeros((len(dataset), windows.shape[1]), windows.dtype)
-    np.add.at(total, clip, windows)
-    return total / np.bincount(clip, minlength=len(dataset))[:, None].astype(windows.dtype)
+    np.add.at(total, clip, windows * weight[:, None])
+    return total / np.bincount(clip, weight, minlength=len(dataset))[:, None].astype(windows.dtype)

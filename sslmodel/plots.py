@@ -24,8 +24,8 @@ def plot_curve(records: Sequence[Record], path: Path, title: str) -> None:
         values = [record.terms[name] for record in trained]
         left.plot([record.epoch for record in trained], values, color=colour, lw=1.5, label=name)
     left.set_yscale("log")
-    left.set(xlabel="epoch", ylabel="term of the loss, unweighted", title="Loss terms")
-    left.legend(frameon=False)
+    left.set(xlabel="epoch", ylabel="term of the loss, unweighted")
+    left.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     right.plot(epochs, [record.spread for record in records], color=_BLUE, lw=1.8)
     right.axhline(COLLAPSED_SPREAD, color=_RED, lw=1, ls=":")
     right.text(epochs[-1], COLLAPSED_SPREAD, "collapsed", color=_RED, ha="right", va="bottom")

@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -77,11 +78,8 @@ def pretrain(
     )
     # In an epoch; no batch of one, which has no variance.
     steps = min(math.ceil(len(points) / config.batch), len(points) // 2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        config.learning_rate,
-        total_steps=config.epochs * steps + 1,
-        pct_start=config.warmup,
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, partial(warmup_then_cosine, total=config.epochs * steps, warmup=config.warmup)
     )
     embed, stepper = fabric.setup(encoder, optimizer)
     criterion = fabric.setup_module(objective)
@@ -178,6 +176,14 @@ def training_windows(
             "extract more videos, or pretrain with `--all-clips`"
         )
     return torch.cat(points), torch.cat(seen), clips, told
+
+
+def warmup_then_cosine(step: int, total: int, warmup: float) -> float:
+    """The learning rate's share of its peak at a step: a straight rise, then half a cosine."""
+    rising = max(1, round(warmup * total))
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
 
 
 def batches(count: int, steps: int, generator: torch.Generator) -> Iterator[Int[Tensor, " B"]]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,10 @@ from poseprep.errors import InputError
 from sslmodel.checkpoint import load_encoder, write_json
 from sslmodel.config import ProbeConfig
 from sslmodel.dataset import Dataset, load
-from sslmodel.encoder import Encoder
 from sslmodel.features import encode, raw_coordinates
 from sslmodel.linear import LinearFit, fit_linear
 from sslmodel.metrics import bootstrap, mean_per_sign, top_k
 from sslmodel.plots import plot_confusion
-from sslmodel.pretrain import build
 from sslmodel.runs import Run, read_run, versions
 from sslmodel.split import PARTS, Split, leaking_signers, make_split
 
@@ -79,7 +77,8 @@ def probe(run_folder: Path, config: ProbeConfig, store: Path | None = None) -> P
     _check(dataset, split)
 
     device = Fabric(accelerator=config.accelerator, devices=1).device
-    untrained = _untrained(run, encoder, dataset, split, config.untrained_seeds)
+    seeds = range(run.config.seed, run.config.seed + config.untrained_seeds)
+    untrained = [encoder.untrained(seed) for seed in seeds]
     rows = {
         "encoder": [encode(encoder, dataset, device)],
         "untrained encoder": [encode(other, dataset, device) for other in untrained],
@@ -171,16 +170,6 @@ def _coverage(dataset: Dataset, split: Split) -> Coverage:
         parts={part: int((used & split.is_in(part)).sum()) for part in PARTS},
         signs=len(set(dataset.signs[used])),
     )
-
-
-def _untrained(
-    run: Run, encoder: Encoder, dataset: Dataset, split: Split, seeds: int
-) -> list[Encoder]:
-    """The same encoder with fresh weights, its input scaled on the same clips as the run's."""
-    rows = dataset.windows_of(split.is_in("train"))
-    points, seen = dataset.points[rows], dataset.seen[rows]
-    configs = [replace(run.config, seed=run.config.seed + i) for i in range(max(1, seeds))]
-    return [build(config, encoder.skeleton, points, seen)[0] for config in configs]
 
 
 def _score(name: str, fits: Sequence[LinearFit], test: np.ndarray, config: ProbeConfig) -> Score:

@@ -47,6 +47,22 @@ def test_missing_points_values_do_not_matter() -> None:
         torch.testing.assert_close(encoder(points, seen), encoder(other, seen))
 
 
+@pytest.mark.parametrize("hidden", ["right_hand_wrist", "right_hand_index_finger_mcp"])
+def test_what_hangs_on_a_hidden_root_or_parent_is_unknown_not_zero(hidden: str) -> None:
+    encoder, (points, _) = make(HAND), batch(HAND, 8)
+    points, seen = points + 5.0, torch.ones(points.shape[:-1])  # far from zero
+    encoder.fit_input(points, seen)
+    seen[:, :, HAND.index(hidden)] = 0
+    inputs, known = encoder.inputs(points, seen)
+    assert (inputs[known == 0] == 0).all()
+    child = HAND.index("right_hand_index_finger_pip")
+    from_root, bone = known[:, :, child, 2], known[:, :, child, 4]
+    assert from_root.any() == (hidden != "right_hand_wrist")
+    assert bone.any() == (hidden == "right_hand_wrist")
+    standardised = (inputs - encoder.input_mean) / encoder.input_scale * known
+    assert standardised.abs().amax() < 8  # a zero in the place of 5 would be far out
+
+
 def test_whether_a_point_is_missing_does_matter() -> None:
     points, seen = batch()
     fewer = seen.clone()
@@ -88,7 +104,8 @@ def test_fitting_the_input_makes_each_seen_input_vary_by_one() -> None:
     points, seen = batch(clips=50)
     encoder = make()
     encoder.fit_input(points * 0.1, seen)
-    inputs = (encoder.inputs(points * 0.1, seen) - encoder.input_mean) / encoder.input_scale
+    inputs, _ = encoder.inputs(points * 0.1, seen)
+    inputs = (inputs - encoder.input_mean) / encoder.input_scale
     position = inputs[..., :2][seen > 0]
     assert position.mean().abs() < 0.02
     assert position.std() == pytest.approx(1.0, abs=0.02)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -70,16 +71,21 @@ def test_problems_skeleton_and_settings_come_back(path):
         assert store.landmarker == {"name": "test"}
 
 
-def test_the_content_hash_tells_points_apart_and_not_labels(tmp_path, make_clip):
-    def content(name, **fields):
-        with KeypointStore.create(tmp_path / name) as store:
-            store.add(make_clip(**fields))
+def test_the_content_hash_tells_measurements_apart_and_not_labels(tmp_path, make_clip):
+    def content(name, skeleton=HOLISTIC, **fields):
+        clip = make_clip(**{k: v for k, v in fields.items() if k != "time"})
+        clip = replace(clip, skeleton=skeleton, time=fields.get("time", clip.time))
+        with KeypointStore.create(tmp_path / name, skeleton) as store:
+            store.add(clip)
         with KeypointStore(tmp_path / name) as store:
             return store.content_hash()
 
     assert content("a.h5") == content("b.h5", sign="other", signer="x", split="test")
     assert content("a.h5") != content("c.h5", seed=1)
     assert content("a.h5") != content("d.h5", key="other.mp4")
+    assert content("a.h5") != content("e.h5", time=np.arange(8) / 30)
+    renamed = replace(HOLISTIC, names=("nostril", *HOLISTIC.names[1:]))
+    assert content("a.h5") != content("f.h5", skeleton=renamed)
 
 
 def test_an_exception_leaves_nothing_behind(tmp_path, make_clip):
