@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export SLR_VIDEOS ?= $(abspath $(wildcard ../shared/videos))
 export SLR_BENCH ?= $(abspath $(wildcard ../shared/bench))
 
-.PHONY: demo test lint install install-test results clean
+.PHONY: demo test lint install install-test clean
 
 demo: install
 	$(BIN)/slr demo --out demo

@@ -4,6 +4,7 @@ Heavy imports wait inside the commands, so that `slr --help` answers at once.
 """
 
 import shlex
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,21 +19,42 @@ from sslmodel.config import PretrainConfig, ProbeConfig, from_options, options
 EXIT_INPUT, EXIT_PROBLEMS, EXIT_COLLAPSE, EXIT_INTERRUPTED = 2, 3, 4, 130
 
 
+# What a command leaves behind when it is stopped.
+STOPPED = {
+    "extract": "OUT is as it was before; run the same command again to start anew.",
+    "pretrain": "The run is unfinished and cannot be probed; run the same command again.",
+    "demo": "What was finished stays in its folder; the same command starts anew.",
+}
+
+
+def say(text: str, **how: Any) -> None:
+    """Print; names of files, which may hold anything, cannot garble or upset the terminal."""
+    from poseprep.text import printable
+
+    click.secho(printable(text, keep="\n\t"), **how)
+
+
 class _Mendable(click.ClickException):
     exit_code = EXIT_INPUT
+
+    def show(self, file: Any = None) -> None:
+        say(f"Error: {self.message}", err=True)
 
 
 class SlrGroup(click.Group):
     """Turns what a user can mend into one clear message and an exit code."""
 
     def invoke(self, context: click.Context) -> Any:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does
         try:
             return super().invoke(context)
         except InputError as error:
             raise _Mendable(str(error)) from error
         except KeyboardInterrupt:
-            click.echo("\nStopped. Nothing half-written was left.", err=True)
+            say("\nStopped. " + STOPPED.get(context.invoked_subcommand or "", ""), err=True)
             context.exit(EXIT_INTERRUPTED)
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 @click.group(cls=SlrGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,7 +69,7 @@ def main() -> None:
     """
 
 
-def config_options(config: type, hidden: tuple[str, ...] = ()) -> Callable[[Any], Any]:
+def config_options(config: type) -> Callable[[Any], Any]:
     """One option for every field of a config; its default and help live there."""
 
     def decorate(command: Any) -> Any:
@@ -69,7 +91,7 @@ def config_options(config: type, hidden: tuple[str, ...] = ()) -> Callable[[Any]
 def run_command(context: click.Context, command: click.Command, *words: str | Path) -> None:
     """Print a command and run it, so that a reader of the demo learns it."""
     arguments = [str(word) for word in words]
-    click.secho(f"\n$ slr {command.name} {shlex.join(arguments)}", bold=True)
+    say(f"\n$ slr {command.name} {shlex.join(arguments)}", bold=True)
     with command.make_context(command.name, list(arguments), parent=context) as inner:
         command.invoke(inner)
 
@@ -99,18 +121,18 @@ def extract(
     gives a table. A folder of images (clip/0001.png, …) counts as a video; give its --fps.
     """
     from poseprep import extract as extraction
+    from poseprep.find import find_videos
     from poseprep.labels import find_labels
     from poseprep.text import extraction_plan, extraction_summary, labels_remarks
-    from poseprep.video import find_videos
 
     extraction.check_output(out, overwrite)
     found = find_videos(videos, fps)
     known = find_labels([video.key for video in found.videos], labels)
     workers = workers or extraction.default_workers()
     plan = extraction.plan_extraction(found, workers)
-    click.echo(extraction_plan(plan, found, workers))
+    say(extraction_plan(plan, found, workers))
     for remark in labels_remarks(known):
-        click.echo(remark)
+        say(remark)
     summary = extraction.extract_folder(
         found,
         known,
@@ -120,8 +142,9 @@ def extract(
         overwrite=overwrite,
         videos_folder=videos,
         progress=not quiet,
+        expected_frames=plan.frames,
     )
-    click.echo(extraction_summary(summary, out))
+    say(extraction_summary(summary, out))
     if summary.problems:
         context.exit(EXIT_PROBLEMS)
 
@@ -135,7 +158,7 @@ def info(store: Path, clips: bool) -> None:
     from poseprep.text import clip_lines, store_description
 
     with KeypointStore(store) as opened:
-        click.echo(clip_lines(opened) if clips else store_description(opened))
+        say(clip_lines(opened) if clips else store_description(opened))
 
 
 @main.command()
@@ -154,10 +177,9 @@ def show(store: Path, key: str, out: Path, videos: Path | None, no_video: bool, 
 
     with KeypointStore(store) as opened:
         clip = opened.clip(key)
-        folder = videos or opened.videos_folder()
-    video = None if no_video else locate_video(clip, folder)
+        video = None if no_video else locate_video(clip, videos or opened.videos_folder())
     write_image(out, contact_sheet(clip, video, tiles))
-    click.echo(f"{out}: {key}, {len(clip.time)} frames")
+    say(f"{out}: {key}, {len(clip.time)} frames")
 
 
 @main.command()
@@ -181,7 +203,7 @@ def pretrain(
     config = from_options(PretrainConfig, chosen)
     out = out or new_run_folder(Path("runs"), f"{stores[0].stem}-{config.objective}")
     run = train(config, stores, out, progress=not quiet)
-    click.echo(pretraining_summary(run))
+    say(pretraining_summary(run))
     if run.collapsed:
         context.exit(EXIT_COLLAPSE)
 
@@ -200,14 +222,26 @@ def probe(paths: tuple[Path, ...], **chosen: Any) -> None:
     from sslmodel.text import score_table
 
     run, store = run_and_store(paths, Path("runs"))
-    click.echo(f"{run}")
-    click.echo(score_table(score(run, from_options(ProbeConfig, chosen), store)))
+    say(f"{run}")
+    say(score_table(score(run, from_options(ProbeConfig, chosen), store)))
 
 
 @main.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
-@click.option("--signs", default=12, show_default=True, help="Signs, in a fixed order.")
-@click.option("--signers", default=8, show_default=True, help="Signers.")
+@click.option(
+    "--signs",
+    type=click.IntRange(2),
+    default=12,
+    show_default=True,
+    help="Signs, in a fixed order; a score needs two.",
+)
+@click.option(
+    "--signers",
+    type=click.IntRange(3),
+    default=8,
+    show_default=True,
+    help="Signers; a score needs three: for train, val and test.",
+)
 @click.option("--reps", default=1, show_default=True, help="Repetitions of a sign by a signer.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the signers and their signing.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
@@ -235,8 +269,8 @@ def demo(
     from sslmodel.runs import new_run_folder
 
     corpus = Corpus(signs=signs, signers=signers, reps=reps, seed=seed)
-    store, run, workers = out / "keypoints.h5", None, workers or default_workers()
-    click.echo(f"Drawing {len(corpus.takes())} videos to {out / 'videos'}")
+    store, workers = out / "keypoints.h5", workers or default_workers()
+    say(f"Drawing {len(corpus.takes())} videos to {out / 'videos'}")
     keys = render_corpus(out, corpus, workers=workers, progress=not quiet)
     flags = ["--quiet"] if quiet else []
     run_command(
@@ -252,13 +286,13 @@ def demo(
         *flags,
     )
     with KeypointStore(store) as measured, KeypointStore(out / "truth.h5") as truth:
-        click.echo("\n" + accuracy_table(accuracy(measured, truth)))
+        say("\n" + accuracy_table(accuracy(measured, truth)))
     run_command(context, show, store, keys[len(keys) // 2], "-o", out / "sheet.png")
     run = new_run_folder(out / "runs", "run")
     run_command(context, pretrain, store, "--out", run, *flags)
     run_command(context, probe, run)
-    click.echo(f"\nPictures: {out}/sheet.png, {run}/curve.png, {run}/probe/confusion.png")
-    click.echo("With your own videos: slr extract VIDEOS out.h5; slr pretrain out.h5; slr probe")
+    say(f"\nPictures: {out}/sheet.png, {run}/curve.png, {run}/probe/confusion.png")
+    say("With your own videos: slr extract VIDEOS out.h5; slr pretrain out.h5; slr probe")
 
 
 if __name__ == "__main__":

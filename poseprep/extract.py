@@ -12,10 +12,11 @@ from tqdm import tqdm
 
 from poseprep.clip import MISSING, Clip
 from poseprep.errors import InputError, VideoError
+from poseprep.find import Found, Video
 from poseprep.labels import Label, Labels
 from poseprep.landmarkers import LANDMARKERS, Landmarker
-from poseprep.store import KeypointStore, StoreWriter
-from poseprep.video import Found, Video, VideoReader, file_hash, survey_frames
+from poseprep.store import KeypointStore, StoreWriter, is_hdf5
+from poseprep.video import VideoReader, file_hash, survey_frames
 from poseprep.workers import Died, Report, run_tasks
 
 # For the estimate before the start: measured with `slr extract` on drawn and real videos.
@@ -40,7 +41,7 @@ class ExtractSettings:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an extraction will take, from the headers alone: all four are estimates."""
+    """What an extraction will take, from the headers alone: estimates, 0 where not known."""
 
     videos: int
     frames: int
@@ -163,6 +164,7 @@ def extract_folder(
     overwrite: bool = False,
     videos_folder: str | Path | None = None,
     progress: bool = False,
+    expected_frames: int = 0,
 ) -> Summary:
     """Extract every video to a store at `out`, which holds all of it or is not touched.
 
@@ -170,20 +172,20 @@ def extract_folder(
         videos_folder: where the videos lie; the store remembers it, so that `slr show` finds
             them again.
         progress: whether to show a bar.
+        expected_frames: for the bar; 0 where it is not known.
 
     Raises:
-        InputError: `out` exists and `overwrite` is not set, or cannot be written.
+        InputError: `out` exists and `overwrite` is not set, is no store, or cannot be written.
     """
     out, workers = Path(out), workers or default_workers()
     check_output(out, overwrite)
-    recorded = {**asdict(settings)}
-    if videos_folder is not None:
-        recorded["videos"] = os.path.relpath(videos_folder, out.parent)
     landmarker = LANDMARKERS[settings.landmarker]()
     tasks = [(video, labels.of[video.key]) for video in found.videos]
     began, summary = time.monotonic(), Summary()
-    store = KeypointStore.create(out, landmarker.skeleton, recorded, landmarker.describe())
-    with store, _Bar(found, progress) as bar:
+    store = KeypointStore.create(
+        out, landmarker.skeleton, asdict(settings), landmarker.describe(), videos_folder
+    )
+    with store, _Bar(len(tasks), expected_frames, progress) as bar:
         reports = run_tasks(partial(_Extractor, settings.landmarker), tasks, workers)
         _collect(reports, found.videos, store, summary, bar)
     summary.seconds, summary.bytes = time.monotonic() - began, out.stat().st_size
@@ -192,10 +194,14 @@ def extract_folder(
 
 def check_output(out: Path, overwrite: bool) -> None:
     """Raises InputError where writing a store to `out` would lose what is there."""
+    if out.suffix != ".h5":
+        raise InputError(f"{out}: expected the name of the store to write, ending in .h5")
     if out.is_dir():
         raise InputError(f"{out}: expected a file to write, such as out.h5; this is a folder")
     if out.exists() and not overwrite:
         raise InputError(f"{out}: already there; give another name, or --overwrite to make it anew")
+    if out.exists() and not is_hdf5(out):
+        raise InputError(f"{out}: already there, and no store; it is not overwritten")
 
 
 def _collect(
@@ -225,17 +231,16 @@ def _collect(
                 key = videos[written].key
                 store.add_problem(key, reason)
                 summary.problems[key] = reason
-                bar.tell(f"{key}: {reason}")
             written += 1
 
 
 class _Bar:
-    """The progress bar: frames done, frames a second, time left, and problems as they come."""
+    """The progress bar: frames done, frames a second, time left."""
 
-    def __init__(self, found: Found, shown: bool):
-        total = survey_frames(found.videos) if shown else None
+    def __init__(self, videos: int, frames: int, shown: bool):
+        total = frames or None
         self._bar = tqdm(total=total, unit=" frames", disable=not shown, smoothing=0.05)
-        self._videos, self._done = len(found.videos), 0
+        self._videos, self._done = videos, 0
         self._at: dict[int, int] = {}
 
     def at(self, task: int, frames: int) -> None:
@@ -247,9 +252,6 @@ class _Bar:
         del self._at[task]
         self._done += 1
         self._bar.set_description_str(f"video {self._done}/{self._videos}")
-
-    def tell(self, text: str) -> None:
-        self._bar.write(text)
 
     def __enter__(self) -> "_Bar":
         return self

@@ -1,15 +1,17 @@
 """Pictures of a clip with its skeleton drawn over the video."""
 
 import math
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from poseprep.clip import Clip
-from poseprep.errors import InputError
+from poseprep.errors import InputError, VideoError
+from poseprep.files import write_whole
+from poseprep.find import IMAGE_ENDINGS, Video, find_video
 from poseprep.skeleton import Skeleton
-from poseprep.video import IMAGE_ENDINGS, Video, VideoReader, natural_order
+from poseprep.video import VideoReader
 
 # RGB, told apart by colour-blind readers too (Okabe and Ito's palette).
 PART_COLOURS = {
@@ -20,7 +22,7 @@ PART_COLOURS = {
 }
 # Body points that MediaPipe itself takes to be hidden or outside are not drawn.
 _VISIBLE = 0.5
-_TILE_HEIGHT = 360
+_TILE_HEIGHT, _TILE_WIDTH = 360, 1280  # at most
 _BLANK = 40
 
 
@@ -65,25 +67,26 @@ def contact_sheet(clip: Clip, video: Video | None, tiles: int = 12) -> np.ndarra
         (H, W, 3) uint8 RGB.
 
     Raises:
-        VideoError: the video cannot be read any more.
+        VideoError: the video cannot be read any more, or is not the clip's.
     """
     frames = len(clip.time)
     chosen = np.unique(np.linspace(0, frames - 1, min(tiles, frames)).round().astype(int))
-    pictures = _frames(video, chosen) if video else {}
-    scale = _TILE_HEIGHT / (clip.height or _TILE_HEIGHT)
-    size = round((clip.width or _TILE_HEIGHT) * scale), _TILE_HEIGHT
+    pictures = _frames(video, clip, chosen) if video else {}
+    width, height = clip.width or _TILE_HEIGHT, clip.height or _TILE_HEIGHT
+    scale = min(_TILE_HEIGHT / height, _TILE_WIDTH / width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
     drawn = []
     for i in chosen.tolist():
         tile: np.ndarray = np.full((size[1], size[0], 3), _BLANK, np.uint8)
         if i in pictures:
             tile = cv2.resize(pictures[i], size, interpolation=cv2.INTER_AREA)
-        pixels = clip.points[i, :, :2] * _TILE_HEIGHT
+        pixels = clip.points[i, :, :2] * size[1]
         draw_skeleton(tile, pixels, _drawn(clip, i), clip.skeleton)
         for shade, thickness in ((0, 3), (255, 1)):
             cv2.putText(
                 tile,
                 f"{clip.time[i]:.2f} s",
-                (8, _TILE_HEIGHT - 10),
+                (8, size[1] - 10),
                 cv2.FONT_HERSHEY_SIMPLEX,
                 0.5,
                 (shade,) * 3,
@@ -112,35 +115,39 @@ def _drawn(clip: Clip, frame: int) -> np.ndarray:
     return seen
 
 
-def _frames(video: Video, wanted: np.ndarray) -> dict[int, np.ndarray]:
+def _frames(video: Video, clip: Clip, wanted: np.ndarray) -> dict[int, np.ndarray]:
     pictures, last = {}, int(wanted[-1])
-    for i, (_, frame) in enumerate(VideoReader(video)):
-        if i in wanted:
-            pictures[i] = frame
-        if i == last:
-            break
+    expected = (clip.height, clip.width) if clip.height else None
+    try:
+        for i, (_, frame) in enumerate(VideoReader(video)):
+            if expected and frame.shape[:2] != expected:
+                raise VideoError(
+                    f"{frame.shape[1]}×{frame.shape[0]} pixels, but the clip was extracted from "
+                    f"{clip.width}×{clip.height}: another video? Say where the right one is with "
+                    "--videos, or draw without it with --no-video"
+                )
+            if i in wanted:
+                pictures[i] = frame
+            if i == last:
+                break
+    except VideoError as error:
+        raise VideoError(f"{video.path}: {error}") from error
     return pictures
 
 
-def locate_video(clip: Clip, folder: Path) -> Video:
-    """The video that a clip was extracted from, below `folder`.
+def locate_video(clip: Clip, place: Path) -> Video:
+    """The video that a clip was extracted from, below `place`, or `place` itself.
 
     Raises:
-        InputError: it is not there, or the key leads out of the folder.
+        InputError: it is not there.
     """
-    steps = PurePosixPath(clip.key)
-    if steps.is_absolute() or ".." in steps.parts:
-        raise InputError(f"{clip.key!r} leads out of the folder of videos; it is not opened")
-    path = folder if folder.is_file() else folder / steps
-    if path.is_dir():
-        images = [file for file in path.iterdir() if file.suffix.lower() in IMAGE_ENDINGS]
-        return Video(clip.key, path, tuple(sorted(images, key=natural_order)), clip.fps)
-    if not path.is_file():
+    try:
+        return find_video(place, clip.key, clip.fps or 1.0)
+    except InputError as error:
         raise InputError(
-            f"{path}: the clip's video is not there; say where the videos are with --videos, "
-            "or draw without them with --no-video"
-        )
-    return Video(clip.key, path)
+            f"{error}; say where the clip's video is with --videos, or draw without it "
+            "with --no-video"
+        ) from error
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
@@ -148,8 +155,10 @@ def write_image(path: Path, image: np.ndarray) -> None:
     ending = path.suffix.lower()
     if ending not in IMAGE_ENDINGS:
         raise InputError(f"{path}: expected a picture's name, such as sheet.png")
-    coded = cv2.imencode(ending, image[..., ::-1])[1]
+    done, coded = cv2.imencode(ending, image[..., ::-1])
+    if not done:
+        raise InputError(f"{path}: the picture does not fit into a {ending} file; try .png")
     try:
-        path.write_bytes(coded.tobytes())
+        write_whole(path, coded.tobytes())
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error

@@ -4,11 +4,11 @@ import math
 from pathlib import Path
 
 from poseprep.extract import Plan, Summary
+from poseprep.find import Found
 from poseprep.labels import Labels
 from poseprep.quality import Coverage, describe_store
 from poseprep.signer.accuracy import Accuracy
 from poseprep.store import KeypointStore
-from poseprep.video import Found
 
 _NAMED = 5  # how many of many are named
 
@@ -33,10 +33,21 @@ def size(count: float) -> str:
     return f"{count:.{1 if units[0][0] in 'MGT' else 0}f} {units[0]}"
 
 
+def printable(text: str, keep: str = "") -> str:
+    """Text for a terminal: control characters and bytes that are no UTF-8 as escapes."""
+    return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte of a file's name that is no UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
 def some(names: list[str]) -> str:
     """The first few of many names."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return ", ".join(map(printable, names[:_NAMED])) + more
 
 
 def count(number: int, noun: str) -> str:
@@ -45,11 +56,13 @@ def count(number: int, noun: str) -> str:
 
 def extraction_plan(plan: Plan, found: Found, workers: int) -> str:
     """Before the start: what lies ahead."""
-    about = f"about {plan.frames:,} frames" if plan.frames else "frames not known beforehand"
-    lines = [
-        f"{count(plan.videos, 'video')}, {about}; about {duration(plan.seconds)} "
-        f"with {count(workers, 'worker')}, {size(plan.bytes)} on disk"
-    ]
+    about = "length not known beforehand, nor the time and disk it takes"
+    if plan.frames:
+        about = (
+            f"about {plan.frames:,} frames; about {duration(plan.seconds)} "
+            f"with {count(workers, 'worker')}, {size(plan.bytes)} on disk"
+        )
+    lines = [f"{count(plan.videos, 'video')}, {about}"]
     if found.others:
         names = sorted(path.name for path in found.others)
         lines.append(f"{count(len(names), 'other file')} left alone: {some(names)}")
@@ -90,14 +103,17 @@ def extraction_summary(summary: Summary, out: Path) -> str:
             f"{count(len(summary.problems), 'problem')} (kept in the store; "
             f"`slr info {out}` lists them):"
         )
-        lines += [f"  {key}: {reason}" for key, reason in list(summary.problems.items())[:_NAMED]]
+        first = list(summary.problems.items())[:_NAMED]
+        lines += [printable(f"  {key}: {reason}") for key, reason in first]
     return "\n".join(lines)
 
 
 def clip_lines(store: KeypointStore) -> str:
     """One clip a line: key, frames, sign, signer, split, tab between."""
     columns = [store.columns[name] for name in ("key", "length", "sign", "signer", "split")]
-    return "\n".join("\t".join(map(str, row)) for row in zip(*columns, strict=True))
+    return "\n".join(
+        "\t".join(printable(str(cell)) for cell in row) for row in zip(*columns, strict=True)
+    )
 
 
 def store_description(store: KeypointStore) -> str:
@@ -124,7 +140,7 @@ def store_description(store: KeypointStore) -> str:
     ]
     problems = store.problems
     lines += ["", count(len(problems), "problem") + (":" if problems else "")]
-    lines += [f"  {problem.key}: {problem.reason}" for problem in problems]
+    lines += [printable(f"  {problem.key}: {problem.reason}") for problem in problems]
     return "\n".join(lines)
 
 
@@ -137,12 +153,13 @@ def _counted(names: dict[str, int]) -> str:
 
 
 def _coverage_table(rows: list[Coverage], parts: list[str]) -> list[str]:
-    width = max(len(row.name) for row in rows)
+    names = [printable(row.name) for row in rows]
+    width = max(map(len, names))
     head = "  " + " " * width + "   clips   frames" + "".join(f"{part:>12}" for part in parts)
     return [head] + [
-        f"  {row.name:<{width}}{row.clips:8}{row.frames:9}"
+        f"  {name:<{width}}{row.clips:8}{row.frames:9}"
         + "".join(f"{row.found[part]:12.1%}" for part in parts)
-        for row in rows
+        for name, row in zip(names, rows, strict=True)
     ]
 
 

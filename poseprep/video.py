@@ -1,11 +1,9 @@
-"""Videos on disk: find them, read their frames upright with their true times."""
+"""Read a video: its frames, upright, with their true times."""
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 # Read by OpenCV when it is imported: what FFmpeg has to say of damaged files goes to `cut` and
@@ -16,12 +14,8 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 import cv2
 import numpy as np
 
-from poseprep.errors import InputError, VideoError
-
-VIDEO_ENDINGS = frozenset(
-    ".3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()
-)
-IMAGE_ENDINGS = frozenset(".bmp .jpeg .jpg .png .tif .tiff .webp".split())
+from poseprep.errors import VideoError
+from poseprep.find import Video, portable_key
 
 # How the files of these kinds begin: MP4 and QuickTime boxes; Matroska and WebM, AVI, MPEG
 # program stream, ASF (WMV), Flash, Ogg.
@@ -30,98 +24,6 @@ _SIGNATURES = (b"\x1a\x45\xdf\xa3", b"RIFF", b"\0\0\1", b"\x30\x26\xb2\x75", b"F
 
 # A header may promise a few frames that no player shows; more than this share is a cut.
 _CUT_SHARE = 0.95
-
-
-@dataclass(frozen=True)
-class Video:
-    """A video file, or a folder of images when `images` is not empty.
-
-    Attributes:
-        key: path below the folder searched, `/` between.
-        images: the frames' files, in natural order.
-        fps: frames a second of a folder of images; a video file tells its own.
-    """
-
-    key: str
-    path: Path
-    images: tuple[Path, ...] = ()
-    fps: float = 0.0
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a folder holds: the videos, in the order of their keys, and the files left alone."""
-
-    videos: list[Video]
-    others: list[Path] = field(default_factory=list)
-
-
-def find_videos(root: str | Path, fps: float | None = None) -> Found:
-    """Every video below `root`, or `root` itself where it is a video file.
-
-    A folder that holds images and no videos counts as one video with `fps` frames a second.
-    Links are followed, each folder once.
-
-    Raises:
-        InputError: `root` is not there or holds no video, or there are folders of images and
-            no `fps`.
-    """
-    root = Path(root)
-    if root.is_file():
-        if root.suffix.lower() not in VIDEO_ENDINGS:
-            raise InputError(f"{root}: expected a video or a folder, found a {root.suffix!r} file")
-        return Found([Video(portable_key(root.name), root)])
-    if not root.is_dir():
-        raise InputError(f"{root}: expected a folder of videos, found nothing there")
-    found = Found([])
-    seen: set[Path] = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        real = Path(folder).resolve()
-        if real in seen:
-            folders.clear()  # a link that leads back
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files = [Path(folder, name) for name in names if not name.startswith(".")]
-        _sort_files(root, Path(folder), files, fps, found)
-    if not found.videos:
-        raise InputError(
-            f"{root}: no video found (endings looked for: {' '.join(sorted(VIDEO_ENDINGS))}; "
-            f"or folders of images); {len(found.others)} other files are there"
-        )
-    found.videos.sort(key=lambda video: video.key)
-    return found
-
-
-def _sort_files(
-    root: Path, folder: Path, files: list[Path], fps: float | None, found: Found
-) -> None:
-    """Add one folder's files to what was found."""
-    videos = [file for file in files if file.suffix.lower() in VIDEO_ENDINGS]
-    images = [file for file in files if file.suffix.lower() in IMAGE_ENDINGS]
-    found.others.extend(set(files) - set(videos) - set(images))
-    for file in videos:
-        found.videos.append(Video(portable_key(file.relative_to(root).as_posix()), file))
-    if videos:
-        found.others.extend(images)  # thumbnails beside videos are no video
-    elif images:
-        if fps is None:
-            raise InputError(
-                f"{folder}: a folder of images; say how many frames a second they are with --fps"
-            )
-        key = portable_key(folder.relative_to(root).as_posix() if folder != root else root.name)
-        found.videos.append(Video(key, folder, tuple(sorted(images, key=natural_order)), fps))
-
-
-def natural_order(path: Path) -> list[tuple[int, int | str]]:
-    """2.png before 10.png."""
-    pieces = re.split(r"(\d+)", path.name)
-    return [(0, int(piece)) if piece.isdigit() else (1, piece) for piece in pieces]
-
-
-def portable_key(name: str) -> str:
-    """The name as valid UTF-8: bytes that are none are percent-encoded."""
-    return "".join(f"%{ord(c) - 0xDC00:02X}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in name)
 
 
 def file_hash(video: Video) -> str:
@@ -191,7 +93,9 @@ class VideoReader:
             last = time
             yield time, np.ascontiguousarray(frame[..., ::-1])
         if frames == 0:
-            raise VideoError("not a single frame could be read")
+            raise VideoError(self.cut or "not a single frame could be read")
+        if self.cut or self.video.images:
+            return
         promised, read = self.expected_frames / self.fps, last + 1 / self.fps
         if frames < _CUT_SHARE * self.expected_frames and read < _CUT_SHARE * promised:
             self.cut = (
@@ -216,31 +120,38 @@ class VideoReader:
 
     def _images(self) -> Iterator[tuple[float, np.ndarray]]:
         for i, path in enumerate(self.video.images):
-            frame = (
-                cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-                if path.stat().st_size
-                else None
-            )
+            frame = _read_image(path)
             if frame is None:
-                self.cut = f"{path.name} is no readable image"
+                self.cut = f"cut short: {path.name} is no readable image"
                 return
             yield i / self.fps, frame
+
+
+def _read_image(path: Path) -> np.ndarray | None:
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError:
+        return None
+    return cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
 
 
 def _is_container(path: Path) -> bool:
     """Whether a file begins as a video file that holds its own frames.
 
     FFmpeg opens whatever it recognises, a text file too, if it is a playlist: and a playlist
-    leads to other files and into the network.
+    leads to other files and into the network. It looks for one behind ID3 tags, too.
     """
     with open(path, "rb") as file:
         head = file.read(4096)
-    if head.startswith((b"#EXT", b"ffconcat")):
+    if head.startswith((b"#EXT", b"ffconcat", b"ID3")):
         return False
-    sync = any(  # MPEG transport stream: a packet starts every 188 (or 192) bytes
-        head[i::stride][:3] == b"GGG" for stride in (188, 192, 204) for i in range(stride)
-    )
-    return sync or head[4:8] in _BOXES or head.startswith(_SIGNATURES)
+    return head[4:8] in _BOXES or head.startswith(_SIGNATURES) or _is_transport_stream(head)
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    """MPEG transport stream: every packet begins with G; in M2TS files, after four bytes."""
+    syncs = (head[0::188], head[0::204], head[4::192])
+    return any(len(sync) >= 3 and set(sync) == {ord("G")} for sync in syncs)
 
 
 @contextmanager
@@ -255,15 +166,17 @@ def _openable(path: Path) -> Iterator[str]:
 
 
 def survey_frames(videos: list[Video], most: int = 500) -> int:
-    """About how many frames videos hold, from the headers of at most `most` of them."""
-    step = max(1, len(videos) // most)
-    counts = []
-    for video in videos[::step]:
-        try:
-            counts.append(VideoReader(video).expected_frames)
-        except VideoError:
-            counts.append(0)
+    """About how many frames videos hold, from the headers of at most `most`; 0: not known."""
+    step = -(-len(videos) // most)
+    counts = [_promised_frames(video) for video in videos[::step]]
     known = [count for count in counts if count]
-    if step == 1 and len(known) == len(counts):
-        return sum(counts)
+    if len(known) == len(videos):
+        return sum(known)
     return round(len(videos) * float(np.mean(known))) if known else 0
+
+
+def _promised_frames(video: Video) -> int:
+    try:
+        return VideoReader(video).expected_frames
+    except VideoError:
+        return 0

@@ -53,6 +53,19 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def make_images() -> Callable[..., None]:
+    """Writes a folder of images 1.png, 2.png, …: image i + 1 is grey of value 10·i."""
+
+    def make(folder: Path, count: int, size: tuple[int, int] = (32, 24)) -> None:
+        folder.mkdir(parents=True)
+        for i in range(count):
+            grey = np.full((size[1], size[0], 3), 10 * i, np.uint8)
+            cv2.imwrite(str(folder / f"{i + 1}.png"), grey)
+
+    return make
+
+
+@pytest.fixture
 def make_clip() -> Callable[..., Clip]:
     """Random keypoints; the left hand is missing in frames 2 and 3, one body point in frame 1."""
 

@@ -53,9 +53,12 @@ def write_store(
 
     `labels` are fields of every clip, or functions of (sign, signer) that give them.
     """
-    with KeypointStore.create(path, skeleton=skeleton, settings={}, landmarker={}) as writer:
+    landmarker = {"name": "made up", "version": "1"}
+    with KeypointStore.create(
+        path, skeleton=skeleton, settings={}, landmarker=landmarker
+    ) as writer:
         for sign in range(signs):
-            for signer in range(signers):
+            for signer in sorted(range(signers), key=str):  # keys must rise
                 clip = _clip(sign, signer, frames, skeleton, seed, lost, labels)
                 offset = (change or {}).get(clip.key, 0.0)
                 if offset:

@@ -77,6 +77,10 @@ def test_show_draws_a_contact_sheet(folder, slr, tmp_path):
         (["info", "nowhere.h5"], "no such file"),
         (["show", "{store}", "nobody.mp4"], "no clip 'nobody.mp4'"),
         (["extract", "{videos}", "out.h5", "--labels", "none.csv"], "cannot be read"),
+        (["extract", "{videos}", "out.h5", "--fps", "0"], "--fps 0.0: expected"),
+        (["extract", "{videos}", "out.h5", "--fps", "nan"], "--fps nan: expected"),
+        (["extract", "{videos}", "out.hdf"], "ending in .h5"),
+        (["info", "{videos}"], "a file ending in .h5; this is a folder"),
     ],
 )
 def test_a_users_mistake_gets_one_clear_message(folder, slr, words, message):
@@ -85,6 +89,23 @@ def test_a_users_mistake_gets_one_clear_message(folder, slr, words, message):
     assert result.exit_code == 2
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("name", ["v2.mp4", "v2.h5"])
+def test_overwriting_replaces_stores_only(tmp_path, slr, make_video, name):
+    first, second = make_video("v1.mp4"), make_video("v2.mp4").rename(tmp_path / name)
+    before = second.read_bytes()
+    result = slr("extract", first, second, "--overwrite")
+    assert result.exit_code == 2
+    assert second.read_bytes() == before
+
+
+def test_a_length_that_nobody_knows_is_not_called_0_seconds(tmp_path, slr):
+    (tmp_path / "a.mp4").touch()
+    result = slr("extract", tmp_path / "a.mp4", tmp_path / "out.h5")
+    assert result.exit_code == 3
+    assert "not known beforehand" in result.output
+    assert result.output.count("a.mp4: the file is empty") == 1
 
 
 def test_nobody_in_the_picture_is_stored_and_told(tmp_path, slr, make_video):

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from sslmodel.collapse import collapse_advice, effective_rank, feature_spread, has_collapsed
+from sslmodel.collapse import collapse_advice, collapse_reason, effective_rank, feature_spread
+from sslmodel.objectives import OBJECTIVES
 
 
 def test_spread_is_one_on_the_whole_sphere_and_zero_on_one_spot() -> None:
@@ -23,14 +24,26 @@ def test_rank_counts_the_directions_in_use() -> None:
     assert effective_rank(torch.ones(10, 4)) == pytest.approx(1.0, rel=1e-4)
 
 
-def test_collapse_is_called_collapse() -> None:
-    assert has_collapsed(0.006, 30.0)
-    assert has_collapsed(0.5, 1.2)
-    assert has_collapsed(float("nan"), float("nan"))
-    assert not has_collapsed(0.3, 30.0)
+def reason(spread: float, rank: float, untrained: tuple[float, float] = (0.3, 75.0)) -> str | None:
+    return collapse_reason(spread, rank, untrained_spread=untrained[0], untrained_rank=untrained[1])
 
 
-def test_the_advice_names_the_objective_and_what_to_try() -> None:
-    advice = collapse_advice("sl-fpn", 0.006, 1.1)
-    assert "sl-fpn" in advice
-    assert "--objective sl-vicreg" in advice
+def test_a_collapse_is_judged_by_the_untrained_encoder_and_names_the_number() -> None:
+    assert reason(0.7, 29.0) is None  # what healthy runs come to
+    assert "feature spread 0.07, below 0.075" in (reason(0.07, 30.0) or "")
+    assert "effective rank 1.2, below 8.4" in (reason(0.5, 1.2) or "")
+
+
+def test_clips_that_are_hardly_different_have_not_collapsed_before_the_first_step() -> None:
+    for untrained in ((0.3, 75.0), (0.02, 1.5), (0.1, 2.0)):
+        assert reason(*untrained, untrained) is None
+    assert reason(0.028, 2.0, (0.1, 2.0)), "below the floor that the untrained encoder was above"
+    assert reason(0.001, 1.5, (0.02, 1.5))
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_advice_is_never_to_use_what_was_used(objective: str) -> None:
+    advice = collapse_advice(objective, "feature spread 0.006")
+    assert "feature spread 0.006" in advice
+    assert f"--objective {objective}" not in advice
+    assert "try " in advice

@@ -1,5 +1,6 @@
 """Properties of the encoder."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import torch
 from sslmodel_corpus import HAND, SMALL, write_store
 
 from poseprep.skeleton import HOLISTIC, SIGNING, Skeleton
-from sslmodel.blocks import pool_in_bins
+from sslmodel import graph
+from sslmodel.blocks import GraphBlock, PartReadout, pool_in_bins
 from sslmodel.checkpoint import load_encoder, save_encoder
-from sslmodel.config import EncoderConfig, InputConfig
+from sslmodel.config import EncoderConfig, InputConfig, options
 from sslmodel.dataset import load
 from sslmodel.encoder import Encoder
 from sslmodel.features import encode
@@ -36,6 +38,15 @@ def test_any_skeleton_and_length_gives_an_embedding(skeleton: Skeleton, frames: 
     embedding = make(skeleton)(*batch(skeleton, 3, frames))
     assert embedding.shape == (3, 32)
     assert embedding.isfinite().all()
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_the_smallest_sizes_that_are_allowed_give_an_embedding(frames: int) -> None:
+    least = {option.name: int(option.minimum or 0) for option in options(EncoderConfig)}
+    for config in (EncoderConfig(**least), replace(TINY, graph_blocks=0), TINY):
+        embedding = make(HAND, config)(*batch(HAND, 3, frames))
+        assert embedding.shape == (3, config.features)
+        assert embedding.isfinite().all()
 
 
 def test_missing_points_values_do_not_matter() -> None:
@@ -79,20 +90,51 @@ def test_a_clips_embedding_does_not_depend_on_its_neighbours_in_the_batch() -> N
 
 
 def test_handshape_survives() -> None:
-    # Two hands whose points are the same set, but stand on other fingers.
-    points, seen = batch(HAND)
-    seen = torch.ones_like(seen)
+    # Two hands whose points are the same set, but stand on other fingers. Read out without the
+    # skeleton's help, so that nothing else can tell them apart.
+    torch.manual_seed(0)
+    readout, x = PartReadout(points=21, channels=2, width=8), torch.randn(4, 21, 6, 2)
     order = torch.arange(21)
     order[5:9], order[17:21] = torch.arange(17, 21), torch.arange(5, 9)
-    encoder = make(HAND)
-    assert not torch.allclose(encoder(points, seen), encoder(points[:, :, order], seen), atol=1e-2)
+    first, second = readout(x), readout(x[:, order])
+    assert (first - second).norm() > 0.3 * first.norm()
 
 
-def test_the_order_of_time_survives() -> None:
-    points, seen = batch()
+def test_the_order_of_time_survives_without_any_temporal_kernel() -> None:
+    # Every kernel in time reads its own frame alone, and nobody motion: only the bins can know.
+    encoder, (points, seen) = make(), batch()
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.Conv1d | torch.nn.Conv2d):
+            kernel = module.kernel_size[-1]
+            keep = torch.arange(kernel) == kernel // 2
+            module.weight.data *= keep
+    encoder.graph_blocks[0].mix.weight.data[:, [6, 7, 15, 16]] = 0.0
+    # Clips that stand still in two poses.
+    points = points[:, :1].expand(-1, 16, -1, -1).clone()
+    points[:, 12:] += 1.0
     seen = torch.ones_like(seen)
-    encoder = make()
-    assert not torch.allclose(encoder(points, seen), encoder(points.flip(1), seen), atol=1e-2)
+    forward, backward = encoder(points, seen), encoder(points.flip(1), seen)
+    assert (forward - backward).norm() > 0.1 * forward.norm()
+    bins = [h.reshape(4, 8, 4) for h in (forward, backward)]
+    torch.testing.assert_close(bins[0].flip(2), bins[1])
+
+
+def test_missing_neighbours_are_left_out_of_the_mean() -> None:
+    # Three points in a row that all say 2; the middle one hears itself and those it sees.
+    chain = graph.adjacency(HOLISTIC.select(["left_shoulder", "left_elbow", "left_wrist"]))
+    block = GraphBlock(1, 2, chain)
+    with torch.no_grad():
+        # Keep what was heard as it is, to be looked at: (what was heard, minus it).
+        block.mix.weight.copy_(torch.tensor([[0.0, 1.0], [0.0, -1.0]]))
+        block.mix.bias.zero_()
+        block.norm = torch.nn.Identity()  # type: ignore[assignment]
+        block.temporal.weight.zero_()
+        block.temporal.bias.zero_()  # type: ignore[union-attr]
+    for seen in ([1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 1.0, 0.0]):
+        known = torch.tensor(seen)[None, :, None]
+        out = block(2.0 * known[..., None], known)[0].detach()
+        assert out[0, 1, 0, 0] == pytest.approx(2.0), seen
+        assert (out[known == 0] == 0).all()
 
 
 def test_time_bins_are_means_of_equal_stretches() -> None:
@@ -132,8 +174,6 @@ def test_joint_order_does_not_change_the_embedding(tmp_path: Path) -> None:
 
 
 def _rewritten(source: Path, path: Path, skeleton: Skeleton, order: np.ndarray) -> Path:
-    from dataclasses import replace
-
     from poseprep.store import KeypointStore
 
     with KeypointStore(source) as store, KeypointStore.create(path, skeleton=skeleton) as writer:

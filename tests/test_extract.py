@@ -10,10 +10,10 @@ from conftest import SAMPLE
 
 from poseprep.errors import InputError
 from poseprep.extract import ExtractSettings, extract_clip, extract_folder
+from poseprep.find import Video, find_videos
 from poseprep.labels import Label, find_labels
 from poseprep.landmarkers import LANDMARKERS
 from poseprep.store import KeypointStore
-from poseprep.video import Video, find_videos
 
 pytestmark = pytest.mark.slow
 

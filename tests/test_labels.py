@@ -54,12 +54,36 @@ def test_separators_byte_order_marks_and_column_order_do_not_matter(table, text,
         ("key,split\nz.mp4,holdout\n", "line 2: split 'holdout'"),
         ("key,start,end\nz.mp4,0.1,0.5\n", "segments"),
         ("key,sign\n,A\n", "line 2: the key is empty"),
+        ("key,sign\nz.mp4,A,B\n", "line 2: 3 cells, but 2 columns"),
+        ("key,sign,Sign\nz.mp4,A,B\n", "column 'sign' stands twice"),
+        ('key,sign\nz.mp4,"A\n', "line 2: no table.*unexpected end"),
+        ('key,sign\nz.mp4,"A"B\n', "line 2: no table"),
+        (f"key,sign\nz.mp4,{'A' * 200_000}\n", "line 2: no table.*field larger"),
         ("key,sign\nz,A\n", "none of its 1 rows names a video.*'a/x.mp4'.*'z'"),
     ],
 )
 def test_a_table_that_cannot_be_right_is_refused(table, text, message):
     with pytest.raises(InputError, match=message):
         find_labels(KEYS, table(text))
+
+
+@pytest.mark.parametrize("header", ["key,,sign", ",key,sign"])
+def test_a_column_without_a_name_is_not_read(table, header):
+    """Such as the index that pandas writes."""
+    values = {"key": "z.mp4", "sign": "A", "": "7"}
+    row = ",".join(values[name] for name in header.split(","))
+    assert read_labels(table(f"{header}\n{row}\n")) == {"z.mp4": Label("A")}
+
+
+def test_cells_left_out_at_the_end_and_empty_lines_are_no_mistake(table):
+    text = "key,sign,signer\nz.mp4,A\n\na/x.mp4\n"
+    assert read_labels(table(text)) == {"z.mp4": Label("A"), "a/x.mp4": Label()}
+
+
+def test_only_line_ends_end_a_row(table):
+    assert read_labels(table("key,sign\nz.mp4,a\u2028b\x0bc\n")) == {
+        "z.mp4": Label("a\u2028b\x0bc")
+    }
 
 
 def test_a_table_in_another_encoding_is_told(table):

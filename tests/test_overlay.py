@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from poseprep.errors import InputError
+from poseprep.errors import InputError, VideoError
+from poseprep.find import Video
 from poseprep.overlay import contact_sheet, draw_skeleton, locate_video, write_image
 from poseprep.skeleton import HOLISTIC
-from poseprep.video import Video
 
 
 def test_a_missing_part_is_not_drawn(make_clip):
@@ -37,15 +37,43 @@ def test_a_sheet_shows_the_video_under_the_skeleton(make_clip, make_video):
     assert (with_video != without).any()
 
 
-def test_a_key_cannot_lead_out_of_the_folder(make_clip, tmp_path):
-    for key in ("../secret.mp4", "a/../../secret.mp4", "/etc/secret.mp4"):
-        with pytest.raises(InputError, match="leads out"):
-            locate_video(make_clip(key), tmp_path)
+def test_a_key_cannot_lead_out_of_the_folder(make_clip, make_video, tmp_path):
+    make_video("secret.mp4")
+    make_video("videos/a.mp4")
+    for key in ("../secret.mp4", "a/../../secret.mp4", str(tmp_path / "secret.mp4")):
+        with pytest.raises(InputError, match="but not"):
+            locate_video(make_clip(key), tmp_path / "videos")
 
 
-def test_a_video_that_is_gone_is_told(make_clip, tmp_path):
-    with pytest.raises(InputError, match="--videos"):
+def test_a_video_that_is_gone_is_told(make_clip, make_video, tmp_path):
+    with pytest.raises(InputError, match="--videos.*--no-video"):
         locate_video(make_clip("gone.mp4"), tmp_path)
+    make_video("v/other.mp4")
+    with pytest.raises(InputError, match=r"not 'gone\.mp4'.*--videos.*--no-video"):
+        locate_video(make_clip("gone.mp4"), tmp_path / "v")
+
+
+def test_a_video_that_was_moved_may_be_named_itself(make_clip, make_video):
+    path = make_video("renamed.mp4")
+    assert locate_video(make_clip("old.mp4"), path).path == path
+
+
+def test_another_size_is_another_video(make_clip, make_video):
+    path = make_video("a.mp4", size=(64, 48))
+    with pytest.raises(VideoError, match=r"a\.mp4: 64×48 pixels.*640×480"):
+        contact_sheet(make_clip(), Video("a.mp4", path))
+
+
+def test_a_video_that_cannot_be_read_is_named(make_clip, tmp_path):
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(VideoError, match=r"a\.mp4: the file is empty"):
+        contact_sheet(make_clip(), Video("a.mp4", tmp_path / "a.mp4"))
+
+
+@pytest.mark.parametrize("size", [(2**20, 1), (1, 2**20), (0, 0)])
+def test_a_sheet_of_an_absurd_picture_has_a_sane_size(make_clip, size):
+    sheet = contact_sheet(make_clip(width=size[0], height=size[1]), None, tiles=4)
+    assert max(sheet.shape) <= 4 * 1280
 
 
 def test_only_pictures_are_written_as_pictures(tmp_path):

@@ -10,11 +10,10 @@ import pytest
 from poseprep.errors import InputError
 from poseprep.signer.accuracy import accuracy
 from poseprep.signer.corpus import Corpus, Take, draw_take, render_corpus
-from poseprep.signer.hand import FINGERTIPS
 from poseprep.signer.person import make_signer
 from poseprep.signer.raster import Canvas, View
 from poseprep.signer.signs import SIGNS
-from poseprep.skeleton import HOLISTIC
+from poseprep.skeleton import FINGERTIPS, HOLISTIC
 from poseprep.store import KeypointStore
 
 SMALL = Corpus(signs=2, signers=2, width=128, height=128)
@@ -88,8 +87,8 @@ def test_fingertips_are_skin_where_the_truth_says_they_are(number):
     corpus = Corpus()
     take = Take(SIGNS[0], number)
     frames, truth = draw_take(take, corpus)
-    tips = truth.part("right_hand")[0][list(FINGERTIPS), :2] * corpus.height
-    columns, rows = tips.round().astype(int).T
+    tips = HOLISTIC.indices(f"right_hand_{tip}" for tip in FINGERTIPS)
+    columns, rows = truth.pixels[0, tips].round().astype(int).T
     picture = next(frames)[rows, columns].astype(float)
     skin = np.array(make_signer(number, corpus.seed).skin)
     shares = picture**1.9 / (picture**1.9).sum(-1, keepdims=True)  # light, not gamma

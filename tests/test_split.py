@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from poseprep.errors import InputError
-from sslmodel.split import PARTS, make_split
+from sslmodel.split import (
+    PARTS,
+    keep_parts,
+    leak_remarks,
+    leaking_signers,
+    make_split,
+    split_stores,
+)
 
 
 def labels(signs: int = 6, signers: int = 8, reps: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -90,9 +97,8 @@ def test_a_clip_without_a_part_is_in_none() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda given: given.__setitem__(0, "dev"), "'dev'"),
+        (lambda given: given.__setitem__(0, "dev"), "'dev'.*--overwrite"),
         (lambda given: given.__setitem__(slice(None), "test"), "no clip is in train"),
-        (lambda given: given.__setitem__(1, "test"), "signer 'p1' stands in test and train"),
     ],
 )
 def test_a_split_that_cannot_be_is_refused(change, message: str) -> None:
@@ -106,3 +112,55 @@ def test_a_split_that_cannot_be_is_refused(change, message: str) -> None:
 def test_unlabelled_clips_can_be_split_too() -> None:
     split = make_split(nothing(20), nothing(20), nothing(20), 0)
     assert split.sizes == {"train": 12, "val": 3, "test": 5}
+
+
+def test_a_published_split_is_kept_and_its_leaks_are_told() -> None:
+    signs, signers = labels()
+    given = np.where(np.arange(48) % 8 < 4, "train", "test").astype(object)
+    given[4] = "train"  # p4 signs s0 in train, all else in test
+    split = make_split(signs, signers, given, 0)
+    assert (split.part[given == "test"] == "test").all()
+    assert leaking_signers(split, signers) == ["p4"]
+    assert "1 signers" in leak_remarks(split, signers)[0]
+    assert "p4" in leak_remarks(split, signers)[0]
+    assert leak_remarks(make_split(signs, signers, nothing(48), 0), signers) == []
+
+
+def test_one_store_is_split_as_if_it_were_alone() -> None:
+    signs, signers = labels()
+    alone = make_split(signs, signers, nothing(48), 3)
+    others = (*labels(signers=3), nothing(18))
+    others = (others[0], np.array([f"other{s}" for s in others[1]], object), others[2])
+    for stores in ([(signs, signers, nothing(48))], [(signs, signers, nothing(48)), others]):
+        first = split_stores(stores, 3)[0]
+        assert (first.part == alone.part).all()
+        assert first.how == alone.how
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_signer_in_several_stores_stands_in_the_same_part_of_all(seed: int) -> None:
+    few, many = labels(signs=3, signers=5), labels(signs=4, signers=9)
+    splits = split_stores([(*few, nothing(15)), (*many, nothing(36))], seed)
+    assert [len(split.part) for split in splits] == [15, 36]
+    part_of = dict(zip(many[1], splits[1].part, strict=True))
+    assert all(part_of[signer] == part for signer, part in zip(few[1], splits[0].part, strict=True))
+
+
+def test_stores_that_share_signers_must_agree_on_who_says_the_split() -> None:
+    signs, signers = labels()
+    with pytest.raises(InputError, match="only some have a split"):
+        split_stores(
+            [(signs, signers, nothing(48)), (signs, signers, np.full(48, "train", object))], 0
+        )
+
+
+def test_what_has_a_part_keeps_it_and_draws_its_signers_other_clips_along() -> None:
+    signs, signers = labels()
+    fresh = make_split(signs, signers, nothing(48), 0)
+    known = nothing(48)
+    known[:3] = ("train", "val", "test")  # one clip each of p0, p1, p2
+    kept = keep_parts(fresh, known, signers)
+    for signer, part in (("p0", "train"), ("p1", "val"), ("p2", "test")):
+        assert set(kept.part[signers == signer]) == {part}
+    rest = ~np.isin(signers, ["p0", "p1", "p2"])
+    assert (kept.part[rest] == fresh.part[rest]).all()

@@ -150,16 +150,6 @@ def test_an_unknown_key_is_answered_with_a_near_one(path):
         store.clip("anna_1")
 
 
-def test_a_store_cannot_point_into_another_file(path, tmp_path):
-    with h5py.File(tmp_path / "secret.h5", "w") as file:
-        file["signs"] = [b"a", b"b", b"c"]
-    with h5py.File(path, "a") as file:
-        del file["clips/sign"]
-        file["clips/sign"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "/signs")
-    with pytest.raises(InputError, match="lies in another file"):
-        KeypointStore(path)
-
-
 def test_attributes_are_json_that_other_programs_can_read(path):
     with h5py.File(path) as file:
         assert json.loads(file.attrs["landmarker"]) == {"name": "test"}

@@ -39,7 +39,8 @@ def accuracy(extracted: KeypointStore, truth: KeypointStore) -> list[Accuracy]:
     Raises:
         InputError: the stores have no clip in common, or a clip's frames differ in number.
     """
-    if not set(extracted.keys) & set(truth.keys):
+    measured = set(extracted.keys)
+    if not measured & set(truth.keys):
         raise InputError(
             f"{extracted.path} and {truth.path} have no clip in common; "
             "compare a corpus with its own truth.h5"
@@ -49,7 +50,7 @@ def accuracy(extracted: KeypointStore, truth: KeypointStore) -> list[Accuracy]:
     for key in truth.keys:
         true = truth.clip(key)
         points = np.full_like(true.points, np.nan)
-        if key in extracted.keys:
+        if key in measured:
             points = extracted.clip(key).points
         if len(points) != len(true.points):
             raise InputError(

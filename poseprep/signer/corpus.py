@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Iterator
+import io
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,8 @@ from tqdm import tqdm
 
 from poseprep.clip import Clip
 from poseprep.errors import InputError
+from poseprep.files import write_whole
+from poseprep.signer.disk import DRAWN, MARKER, claim_folder, write_video
 from poseprep.signer.figure import figure
 from poseprep.signer.perform import perform
 from poseprep.signer.person import make_signer, stream
@@ -107,21 +109,20 @@ def render_corpus(
     there already are drawn anew.
 
     Raises:
-        InputError: the folder holds videos that are not of this corpus.
+        InputError: the folder is somebody else's, holds videos that are not of this corpus, or
+            cannot be written.
     """
     folder, takes = Path(folder), corpus.takes()
-    _check_no_strangers(folder / "videos", {take.key for take in takes})
+    claim_folder(folder, {take.key for take in takes})
     draw = partial(_Draughtsman, folder / "videos", corpus)
-    # Labels and truth describe the videos: while those change, there are none.
-    for name in ("labels.csv", "truth.h5"):
-        (folder / name).unlink(missing_ok=True)
     truth = KeypointStore.create(
-        folder / "truth.h5", settings=asdict(corpus), landmarker={"name": "drawn signer"}
+        folder / "truth.h5", settings=asdict(corpus), landmarker={"name": DRAWN}
     )
     with truth, tqdm(total=len(takes), unit=" videos", disable=not progress) as bar:
         for clip in _in_order(draw, takes, workers, bar):
             truth.add(clip)
     _write_labels(folder / "labels.csv", takes)
+    (folder / MARKER).unlink()
     return [take.key for take in takes]
 
 
@@ -174,46 +175,13 @@ def _in_order(
             following += 1
 
 
-def write_video(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
-    """Write RGB frames as MPEG-4. At every moment `path` holds a whole video or nothing.
-
-    Raises:
-        InputError: the video cannot be written there.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    writer = None
-    try:
-        for frame in frames:
-            if writer is None:
-                size = frame.shape[1], frame.shape[0]
-                codec = cv2.VideoWriter.fourcc(*"mp4v")
-                writer = cv2.VideoWriter(str(temporary), codec, fps, size)
-                if not writer.isOpened():
-                    raise InputError(f"{path}: the video cannot be written; choose another folder")
-            writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-        if writer is not None:
-            writer.release()
-            os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _check_no_strangers(videos: Path, keys: set[str]) -> None:
-    found = {path.relative_to(videos).as_posix() for path in videos.glob("*/*.mp4")}
-    strangers = sorted(found - keys)
-    if strangers:
-        raise InputError(
-            f"{videos}: expected nothing but this corpus, found {len(strangers)} other videos "
-            f"({strangers[0]}, ...); choose another folder or delete them"
-        )
-
-
 def _write_labels(path: Path, takes: list[Take]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(("clip", "sign", "signer", "split"))
-        for take in takes:
-            table.writerow((take.key, take.sign.name, f"signer{take.signer + 1}", ""))
-    os.replace(temporary, path)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("clip", "sign", "signer", "split"))
+    for take in takes:
+        writer.writerow((take.key, take.sign.name, f"signer{take.signer + 1}", ""))
+    try:
+        write_whole(path, table.getvalue().encode())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error

@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float
 
 JOINTS = 21
-FINGERTIPS = (4, 8, 12, 16, 20)
 
 KNUCKLES = np.array([(0.090, 0.027), (0.094, 0.006), (0.088, -0.014), (0.078, -0.032)])
 """(4, 2) distal and radial place of the knuckles of index, middle, ring and pinky."""

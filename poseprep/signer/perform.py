@@ -14,7 +14,16 @@ from jaxtyping import Float
 
 from poseprep.signer.hand import HANDSHAPES, Handshape, blend, unit
 from poseprep.signer.person import Signer, stream
-from poseprep.signer.signs import LOCATIONS, MOVEMENTS, REST, TWO_HANDS_OUT, Location, Motion, Sign
+from poseprep.signer.signs import (
+    LOCATIONS,
+    MOVEMENTS,
+    REST,
+    TWO_HANDS_OUT,
+    Location,
+    Motion,
+    Sign,
+    eased,
+)
 
 LEFT, RIGHT = 0, 1
 SIDES = np.array((1.0, -1.0))
@@ -97,11 +106,7 @@ def _course(
     rising = np.clip((time - timing.before) / timing.rise, 0, 1)
     falling = np.clip((time - end) / timing.fall, 0, 1)
     phase = np.clip((time - begin) / timing.stroke, 0, 1)
-    return _eased(rising) * (1 - _eased(falling)), phase
-
-
-def _eased(share: Float[np.ndarray, " T"]) -> Float[np.ndarray, " T"]:
-    return share * share * (3 - 2 * share)
+    return eased(rising) * (1 - eased(falling)), phase
 
 
 def _path(

@@ -73,7 +73,8 @@ def _motion(
     return Motion(np.stack([out + zero, down + zero, zero], -1), tilt + zero, closing + zero)
 
 
-def _eased(phase: Phase) -> Phase:
+def eased(phase: Phase) -> Phase:
+    """0..1 to 0..1, slow at both ends."""
     return phase * phase * (3 - 2 * phase)
 
 
@@ -83,21 +84,21 @@ def _swing(phase: Phase, turns: int) -> Phase:
 
 MOVEMENTS: dict[str, Callable[[Phase], Motion]] = {
     "hold": lambda p: _motion(p),
-    "down": lambda p: _motion(p, down=0.14 * (_eased(p) - 0.5)),
-    "up": lambda p: _motion(p, down=-0.14 * (_eased(p) - 0.5)),
-    "out": lambda p: _motion(p, out=0.13 * (_eased(p) - 0.25)),
-    "in": lambda p: _motion(p, out=-0.13 * (_eased(p) - 0.75)),
+    "down": lambda p: _motion(p, down=0.14 * (eased(p) - 0.5)),
+    "up": lambda p: _motion(p, down=-0.14 * (eased(p) - 0.5)),
+    "out": lambda p: _motion(p, out=0.13 * (eased(p) - 0.25)),
+    "in": lambda p: _motion(p, out=-0.13 * (eased(p) - 0.75)),
     "circle": lambda p: _motion(
-        p, out=0.055 * _swing(_eased(p), 1), down=-0.055 * np.cos(2 * np.pi * _eased(p))
+        p, out=0.055 * _swing(eased(p), 1), down=-0.055 * np.cos(2 * np.pi * eased(p))
     ),
     "arc": lambda p: _motion(
-        p, out=0.13 * (_eased(p) - 0.25), down=0.03 - 0.07 * np.sin(np.pi * _eased(p))
+        p, out=0.13 * (eased(p) - 0.25), down=0.03 - 0.07 * np.sin(np.pi * eased(p))
     ),
     "tap": lambda p: _motion(p, down=0.035 * _swing(p, 2)),
     "shake": lambda p: _motion(p, out=0.035 * _swing(p, 2)),
     "wave": lambda p: _motion(p, tilt=np.deg2rad(22) * _swing(p, 2)),
-    "close": lambda p: _motion(p, closing=_eased(np.clip(1.6 * p - 0.3, 0, 1))),
-    "open": lambda p: _motion(p, closing=1 - _eased(np.clip(1.6 * p - 0.3, 0, 1))),
+    "close": lambda p: _motion(p, closing=eased(np.clip(1.6 * p - 0.3, 0, 1))),
+    "open": lambda p: _motion(p, closing=1 - eased(np.clip(1.6 * p - 0.3, 0, 1))),
 }
 """Movement by phase, 0 at the stroke's start and 1 at its end."""
 

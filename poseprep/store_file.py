@@ -1,0 +1,109 @@
+"""An HDF5 file that a stranger may have made, or a disk have damaged: read with care."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from poseprep.errors import InputError
+from poseprep.store_layout import TEXT, one_line
+
+
+class StoreFile:
+    """Reads only what lies in this very file, and says it where the file is damaged.
+
+    Raises:
+        InputError: there is no such file, or it is not HDF5.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        if path.is_dir():
+            raise InputError(
+                f"{path}: expected a keypoint store, a file ending in .h5; this is a folder"
+            )
+        if not path.is_file():
+            raise InputError(
+                f"{path}: expected a keypoint store, found no such file; "
+                "make one with `slr extract VIDEOS OUT.h5`"
+            )
+        try:
+            self._file = h5py.File(path, "r")
+        except OSError as error:
+            raise InputError(
+                f"{path}: expected a keypoint store (HDF5), found something that does not open "
+                f"as one ({one_line(error)}); make it again with `slr extract VIDEOS {path}`"
+            ) from error
+
+    @property
+    def attrs(self) -> h5py.AttributeManager:
+        return self._file.attrs
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _object(self, name: str) -> h5py.Group | h5py.Dataset:
+        """What lies in this very file: a store from a stranger must not read other files."""
+        found = self._file
+        for step in name.split("/"):
+            link = found.get(step, getlink=True) if isinstance(found, h5py.Group) else None
+            if not isinstance(link, h5py.HardLink):
+                raise KeyError(f"/{name} is missing or lies in another file")
+            found = found[step]
+        return found
+
+    def group(self, name: str) -> h5py.Group:
+        found = self._object(name)
+        if not isinstance(found, h5py.Group):
+            raise KeyError(f"/{name} is no group")
+        return found
+
+    def dataset(self, name: str) -> h5py.Dataset:
+        """A dataset that holds its own values."""
+        found = self._object(name)
+        if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
+            raise KeyError(f"/{name} is not a plain dataset")
+        return found
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Rows of a dataset; text as str."""
+        try:
+            dataset = self.dataset(name)
+            text = h5py.check_string_dtype(dataset.dtype) is not None
+            return (dataset.asstr() if text else dataset)[start:stop]
+        except (OSError, RuntimeError) as error:
+            raise InputError(
+                f"{self.path}: damaged, /{name} cannot be read ({one_line(error)}); "
+                "take it from a copy, or make it again with `slr extract`"
+            ) from error
+
+    def table(self, name: str, dtypes: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Columns of equal length and of these types."""
+        columns = {}
+        for column, dtype in dtypes.items():
+            dataset = self.dataset(f"{name}/{column}")
+            text = h5py.check_string_dtype(dataset.dtype) is not None
+            expected = "text" if dtype is TEXT else np.dtype(dtype).name
+            if (text and dtype is not TEXT) or (not text and dataset.dtype != dtype):
+                raise ValueError(f"/{name}/{column} should be {expected}, found {dataset.dtype}")
+            columns[column] = self.read(f"{name}/{column}")
+        shapes = {values.shape for values in columns.values()}
+        if len(shapes) != 1 or len(shapes.pop()) != 1:
+            raise ValueError(f"the columns of /{name} differ in length")
+        return columns
+
+
+def json_object(attrs: h5py.AttributeManager, name: str) -> dict[str, Any]:
+    """An attribute that holds a JSON object."""
+    value = json.loads(attrs[name])
+    if not isinstance(value, dict):
+        raise ValueError(f"the attribute {name} is no JSON object")
+    return value
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a file begins as every store does."""
+    with open(path, "rb") as file:
+        return file.read(8) == b"\x89HDF\r\n\x1a\n"
