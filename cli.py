@@ -74,11 +74,10 @@ def config_options(config: type) -> Callable[[Any], Any]:
 
     def decorate(command: Any) -> Any:
         for option in reversed(options(config)):
-            flag = "--" + option.name.replace("_", "-")
             command = click.option(
-                f"{flag}/--no-{flag[2:]}" if option.type is bool else flag,
+                f"{option.flag}/--no-{option.flag[2:]}" if option.type is bool else option.flag,
                 option.name,
-                type=option.type,
+                type=click.Choice(option.choices) if option.choices else option.type,
                 default=option.default,
                 show_default=True,
                 help=option.help,

@@ -67,6 +67,7 @@ class PartReadout(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, x: Float[Tensor, "B Vp T C"]) -> Float[Tensor, "B T W"]:
+        """The part's points, channels and neighbouring frames as one vector a frame."""
         flat = x.transpose(2, 3).flatten(1, 2)
         return F.relu(self.norm(self.conv(flat).transpose(1, 2)))
 
@@ -81,6 +82,7 @@ class TimeBlock(nn.Module):
         self.conv = nn.Conv1d(width, width, kernel, padding=padding, dilation=dilation)
 
     def forward(self, x: Float[Tensor, "B T W"]) -> Float[Tensor, "B T W"]:
+        """As many frames and channels as came in."""
         return x + F.relu(self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2))
 
 

@@ -16,10 +16,13 @@ from safetensors.torch import load_file, save
 
 from poseprep.errors import InputError
 from poseprep.skeleton import Skeleton
-from sslmodel.config import EncoderConfig, InputConfig, from_dict
+from sslmodel.config import EncoderConfig, InputConfig, check, from_dict
 from sslmodel.encoder import Encoder
 
 FORMAT = 1
+
+# What comes of reading a file by a form that it does not have.
+DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError)
 
 
 def save_encoder(
@@ -67,10 +70,13 @@ def load_encoder(folder: Path) -> tuple[Encoder, InputConfig]:
         )
     try:
         skeleton = _skeleton(description["skeleton"])
-        encoder = Encoder(skeleton, from_dict(EncoderConfig, description["encoder"]))
+        sizes = from_dict(EncoderConfig, description["encoder"])
         settings = from_dict(InputConfig, description["input"])
+        check(sizes)
+        check(settings)
+        encoder = Encoder(skeleton, sizes)
         encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
-    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
+    except (OSError, SafetensorError, RuntimeError, *DAMAGED) as error:
         raise InputError(
             f"{folder}: the encoder is damaged ({' '.join(str(error).split())[:200]}); "
             "copy it again or run `slr pretrain` again"

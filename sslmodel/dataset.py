@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from poseprep.normalize import normalize
 from poseprep.skeleton import SIGNING, Skeleton
 from poseprep.store import KeypointStore
 from sslmodel.config import InputConfig
+from sslmodel.split import Split
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +27,9 @@ class Dataset:
         seen: (W, T, V), 1 where a point is known, else 0.
         clip: (W,), the clip that each window belongs to.
         keys, signs, signers, splits: (N,) each, of the clips; empty text where unknown.
+        digests: (N,) the hash of what was measured in each clip, whatever it is called.
         skeleton: names the V points.
-        path, content_hash: the store that was read.
+        path, content_hash, landmarker: the store that was read, and what made it.
     """
 
     points: Float[Tensor, "W T V C"]
@@ -36,9 +39,11 @@ class Dataset:
     signs: np.ndarray
     signers: np.ndarray
     splits: np.ndarray
+    digests: np.ndarray
     skeleton: Skeleton
     path: Path
     content_hash: str
+    landmarker: dict[str, Any]
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -119,7 +124,45 @@ def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
             signs=np.asarray(store.signs, dtype=object),
             signers=np.asarray(store.signers, dtype=object),
             splits=np.asarray(store.splits, dtype=object),
+            digests=np.asarray(store.columns["points_sha256"], dtype=object),
             skeleton=skeleton,
             path=Path(path),
             content_hash=store.content_hash(),
+            landmarker=store.landmarker,
         )
+
+
+def check_distinct(datasets: Sequence[Dataset]) -> None:
+    """Raise InputError where two stores hold the same clips."""
+    paths: dict[str, Path] = {}
+    for dataset in datasets:
+        if dataset.content_hash in paths:
+            raise InputError(
+                f"{dataset.path}: holds the same clips as {paths[dataset.content_hash]}; "
+                "give each store once"
+            )
+        paths[dataset.content_hash] = dataset.path
+
+
+def training_windows(
+    datasets: Sequence[Dataset], splits: Sequence[Split], all_clips: bool
+) -> tuple[Float[Tensor, "W T V C"], Float[Tensor, "W T V"], int, list[str]]:
+    """What is learned from: windows, how many clips they are of, and what to tell the user."""
+    points, seen, clips, told = [], [], 0, []
+    for dataset, split in zip(datasets, splits, strict=True):
+        wanted = np.ones(len(dataset), bool) if all_clips else split.is_in("train")
+        empty = int((wanted & ~dataset.person).sum())
+        if empty:
+            told.append(f"{dataset.path}: {empty} clips show no person and teach nothing")
+        clips += int((wanted & dataset.person).sum())
+        rows = dataset.windows_of(wanted)
+        # A window of a long clip may be empty though the clip is not.
+        rows = rows[dataset.seen[rows].flatten(1).any(dim=1)]
+        points.append(dataset.points[rows])
+        seen.append(dataset.seen[rows])
+    if clips < 2:
+        raise InputError(
+            f"expected at least 2 clips with a person in the train part, found {clips}; "
+            "extract more videos, or pretrain with `--all-clips`"
+        )
+    return torch.cat(points), torch.cat(seen), clips, told

@@ -1,6 +1,10 @@
-"""Pictures of a run and of its scores. Matplotlib without a display."""
+"""Pictures of a run and of its scores. Matplotlib without a display.
+
+Titles and signs are the user's names: a `$` in them is a letter, so they are not parsed as maths.
+"""
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -8,27 +12,31 @@ from jaxtyping import Int
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sslmodel.collapse import COLLAPSED_SPREAD
+from sslmodel.collapse import lowest_spread
 from sslmodel.runlog import Record
 
 _INK, _GREY, _BLUE, _ORANGE, _RED = "#222222", "#8a8a8a", "#2a6fbb", "#d9822b", "#c0392b"
+_COLOURS = (_BLUE, _ORANGE, "#3c9d5c", "#7d5ba6")
 
 
 def plot_curve(records: Sequence[Record], path: Path, title: str) -> None:
-    """Loss and its terms, and beside them the embedding's spread and effective rank."""
+    """The loss and its terms, and beside them the embedding's spread and effective rank."""
     epochs = [record.epoch for record in records]
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     trained = [record for record in records if record.loss is not None]
-    for name, colour in zip(trained[0].terms, (_BLUE, _ORANGE, "#3c9d5c"), strict=False):
+    steps = [record.epoch for record in trained]
+    left.plot(steps, [record.loss for record in trained], color=_GREY, lw=2.2, label="loss")
+    for name, colour in zip(trained[0].terms, cycle(_COLOURS), strict=False):
         values = [record.terms[name] for record in trained]
-        left.plot([record.epoch for record in trained], values, color=colour, lw=1.5, label=name)
+        left.plot(steps, values, color=colour, lw=1.5, label=name)
     left.set_yscale("log")
-    left.set(xlabel="epoch", ylabel="term of the loss, unweighted")
-    left.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    left.set(xlabel="epoch", ylabel="loss, and its terms unweighted")
+    left.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     right.plot(epochs, [record.spread for record in records], color=_BLUE, lw=1.8)
-    right.axhline(COLLAPSED_SPREAD, color=_RED, lw=1, ls=":")
-    right.text(epochs[-1], COLLAPSED_SPREAD, "collapsed", color=_RED, ha="right", va="bottom")
+    lowest = lowest_spread(records[0].spread)
+    right.axhline(lowest, color=_RED, lw=1, ls=":")
+    right.text(epochs[-1], lowest, "collapsed", color=_RED, ha="right", va="bottom")
     right.set_ylim(0, 1.02)
     right.set(xlabel="epoch", title="Is the embedding alive?")
     right.set_ylabel("feature spread", color=_BLUE)
@@ -38,7 +46,7 @@ def plot_curve(records: Sequence[Record], path: Path, title: str) -> None:
     rank.set_ylabel("effective rank (RankMe)", color=_ORANGE)
     for axes in (left, right, rank):
         axes.spines["top"].set_visible(False)
-    figure.suptitle(title, color=_INK, fontsize=11)
+    figure.suptitle(title, color=_INK, fontsize=11, parse_math=False)
     _save(figure, path)
 
 
@@ -53,15 +61,15 @@ def plot_confusion(
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     if many <= 60:
-        axes.set_xticks(range(many), list(signs), rotation=90, fontsize=8)
-        axes.set_yticks(range(many), list(signs), fontsize=8)
+        axes.set_xticks(range(many), list(signs), rotation=90, fontsize=8, parse_math=False)
+        axes.set_yticks(range(many), list(signs), fontsize=8, parse_math=False)
     if many <= 30:
         for row, column in zip(*np.nonzero(counts), strict=True):
             colour = "white" if share[row, column] > 0.55 else _INK
             text = str(counts[row, column])
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     axes.set(xlabel="predicted sign", ylabel="true sign")
-    axes.set_title(title, fontsize=11, color=_INK)
+    axes.set_title(title, fontsize=11, color=_INK, parse_math=False)
     figure.colorbar(image, ax=axes, shrink=0.6, label="share of the true sign's clips")
     _save(figure, path)
 

@@ -11,21 +11,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from poseprep.errors import InputError
 from poseprep.skeleton import Skeleton
 from sslmodel.checkpoint import save_encoder
-from sslmodel.collapse import collapse_advice, effective_rank, feature_spread, has_collapsed
-from sslmodel.config import PretrainConfig
-from sslmodel.dataset import Dataset, common_skeleton, load
+from sslmodel.collapse import collapse_advice, collapse_reason, effective_rank, feature_spread
+from sslmodel.config import PretrainConfig, check
+from sslmodel.dataset import check_distinct, common_skeleton, load, training_windows
+from sslmodel.device import fabric_on
 from sslmodel.encoder import Encoder
 from sslmodel.objectives import OBJECTIVES
 from sslmodel.plots import plot_curve
 from sslmodel.runlog import Record, RunLog
-from sslmodel.runs import versions, write_run_head
-from sslmodel.split import Split, make_split
+from sslmodel.runs import is_unfinished_run, versions, write_run_head
+from sslmodel.split import Split, leak_remarks, split_stores
 from sslmodel.views import make_views
 
 # Enough to tell whether an embedding is alive; the rank's cost grows with their square.
@@ -53,22 +53,24 @@ def pretrain(
 ) -> Pretrained:
     """Train an encoder on the train part of these stores and write the run to `out`.
 
-    The encoder's files are written at the very end: a run that has them is finished.
-    The same stores, config and machine give the same weights on a CPU.
+    The encoder's files are written at the very end: a run that has them is finished; one that
+    has not is begun anew. The same stores, config and machine give the same weights on a CPU.
 
     Raises:
-        InputError: `out` holds something, a store is unfit, or there is nothing to learn from.
+        InputError: a setting is not allowed, `out` holds something, a store is unfit, there is
+            nothing to learn from, or the loss or an embedding is no finite number any more.
     """
     began = time.monotonic()
     _check(config, out)
     skeleton = common_skeleton(stores)
     datasets = [load(path, skeleton, config.input) for path in stores]
-    splits = [make_split(d.signs, d.signers, d.splits, config.split_seed) for d in datasets]
+    check_distinct(datasets)
+    splits = split_stores([(d.signs, d.signers, d.splits) for d in datasets], config.split_seed)
     points, seen, clips, told = training_windows(datasets, splits, config.all_clips)
-    out.mkdir(parents=True, exist_ok=True)
-    write_run_head(out, config, datasets, splits)
+    every = Split(np.concatenate([split.part for split in splits]), "")
+    told += leak_remarks(every, np.concatenate([dataset.signers for dataset in datasets]))
 
-    fabric = Fabric(accelerator=config.accelerator, devices=1)
+    fabric = fabric_on(config.accelerator)
     points, seen = fabric.to_device(points), fabric.to_device(seen)  # all of it, once
     encoder, objective = build(config, skeleton, points, seen)
     optimizer = torch.optim.AdamW(
@@ -86,8 +88,10 @@ def pretrain(
     generator = torch.Generator(device=fabric.device).manual_seed(config.seed)
     mirror = torch.as_tensor(np.asarray(skeleton.mirror), device=fabric.device)
 
+    _make_folder(out)
     with RunLog(out, config.epochs, progress) as log:
-        spread, rank = alive(encoder, points, seen)
+        write_run_head(out, config, datasets, splits, fabric.device)
+        spread, rank = alive(encoder, points, seen, epoch=0)
         log.write(Record(0, spread, rank, seconds=round(time.monotonic() - began, 3)))
         for epoch in range(1, config.epochs + 1):
             sums: dict[str, float] = defaultdict(float)
@@ -106,13 +110,15 @@ def pretrain(
                 for name, value in {"loss": loss, **terms}.items():
                     sums[name] += float(value.detach())
             means = {name: total / steps for name, total in sums.items()}
-            spread, rank = alive(encoder, points, seen)
+            _check_finite(means["loss"], epoch)
+            spread, rank = alive(encoder, points, seen, epoch)
             rate, elapsed = float(schedule.get_last_lr()[0]), round(time.monotonic() - began, 3)
             log.write(Record(epoch, spread, rank, means.pop("loss"), means, rate, elapsed))
 
-    collapsed = has_collapsed(spread, rank)
-    if collapsed:
-        told.append(collapse_advice(config.objective, spread, rank))
+    first = log.records[0]
+    reason = collapse_reason(spread, rank, untrained_spread=first.spread, untrained_rank=first.rank)
+    if reason is not None:
+        told.append(collapse_advice(config.objective, reason))
     title = f"{config.objective} on {clips} clips without labels, seed {config.seed}"
     plot_curve(log.records, out / "curve.png", title)
     about = {
@@ -121,7 +127,7 @@ def pretrain(
         "clips": clips,
         "seed": config.seed,
         "epochs": config.epochs,
-        "collapsed": collapsed,
+        "collapsed": reason is not None,
         "versions": versions(),
     }
     save_encoder(out, encoder, config.input, about)
@@ -134,7 +140,7 @@ def pretrain(
         spread=spread,
         rank=rank,
         split="; ".join(dict.fromkeys(split.how for split in splits)),
-        collapsed=collapsed,
+        collapsed=reason is not None,
         warnings=told,
     )
 
@@ -147,35 +153,12 @@ def build(
 ) -> tuple[Encoder, nn.Module]:
     """A fresh encoder and objective: weights by the seed, the input's scale by the clips."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        # The CPU's generator alone, which is put back afterwards; a GPU's would not be.
+        torch.default_generator.manual_seed(config.seed)
         encoder = Encoder(skeleton, config.encoder)
         objective = OBJECTIVES[config.objective](config.encoder.features, config)
     encoder.to(points.device).fit_input(points, seen)
     return encoder, objective
-
-
-def training_windows(
-    datasets: Sequence[Dataset], splits: Sequence[Split], all_clips: bool
-) -> tuple[Float[Tensor, "W T V C"], Float[Tensor, "W T V"], int, list[str]]:
-    """What is learned from: windows, how many clips they are of, and what to tell the user."""
-    points, seen, clips, told = [], [], 0, []
-    for dataset, split in zip(datasets, splits, strict=True):
-        wanted = np.ones(len(dataset), bool) if all_clips else split.is_in("train")
-        empty = int((wanted & ~dataset.person).sum())
-        if empty:
-            told.append(f"{dataset.path}: {empty} clips show no person and teach nothing")
-        clips += int((wanted & dataset.person).sum())
-        rows = dataset.windows_of(wanted)
-        # A window of a long clip may be empty though the clip is not.
-        rows = rows[dataset.seen[rows].flatten(1).any(dim=1)]
-        points.append(dataset.points[rows])
-        seen.append(dataset.seen[rows])
-    if clips < 2:
-        raise InputError(
-            f"expected at least 2 clips with a person in the train part, found {clips}; "
-            "extract more videos, or pretrain with `--all-clips`"
-        )
-    return torch.cat(points), torch.cat(seen), clips, told
 
 
 def warmup_then_cosine(step: int, total: int, warmup: float) -> float:
@@ -197,30 +180,41 @@ def batches(count: int, steps: int, generator: torch.Generator) -> Iterator[Int[
 
 @torch.no_grad()
 def alive(
-    encoder: Encoder, points: Float[Tensor, "W T V C"], seen: Float[Tensor, "W T V"]
+    encoder: Encoder, points: Float[Tensor, "W T V C"], seen: Float[Tensor, "W T V"], epoch: int
 ) -> tuple[float, float]:
     """Feature spread and effective rank over training windows as they are, without views."""
     pairs = zip(
         points[:_WATCHED_WINDOWS].split(256), seen[:_WATCHED_WINDOWS].split(256), strict=True
     )
     embeddings = torch.cat([encoder(p, s) for p, s in pairs])
+    _check_finite(float(embeddings.abs().amax()), epoch)
     return feature_spread(embeddings), effective_rank(embeddings)
 
 
 def _check(config: PretrainConfig, out: Path) -> None:
-    if config.objective not in OBJECTIVES:
-        raise InputError(
-            f"objective: expected one of {', '.join(OBJECTIVES)}, found {config.objective!r}"
-        )
-    if config.epochs < 1 or config.batch < 2:
-        raise InputError(
-            f"expected at least 1 epoch and a batch of at least 2, found {config.epochs} epochs "
-            f"and a batch of {config.batch}"
-        )
+    check(config)
     if config.encoder.features % config.encoder.time_bins:
         raise InputError(
-            f"expected features to be a multiple of time bins, found {config.encoder.features} "
-            f"and {config.encoder.time_bins}"
+            "--encoder-features: expected a multiple of --encoder-time-bins "
+            f"({config.encoder.time_bins}), found {config.encoder.features}"
         )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    if taken and not is_unfinished_run(out):
         raise InputError(f"{out}: there is something already; give another folder with `--out`")
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{out}: the run's folder cannot be made ({error}); give another one with `--out`"
+        ) from error
+
+
+def _check_finite(value: float, epoch: int) -> None:
+    if not math.isfinite(value):
+        raise InputError(
+            f"training came apart in epoch {epoch}: the loss or an embedding is no finite number "
+            "any more, so no encoder was written; try a smaller `--learning-rate`"
+        )

@@ -1,38 +1,22 @@
 """probe(): how good is a frozen encoder? Linear evaluation, always beside its baselines."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
-from lightning_fabric import Fabric
 
 from poseprep.errors import InputError
 from sslmodel.checkpoint import load_encoder, write_json
-from sslmodel.config import ProbeConfig
+from sslmodel.config import ProbeConfig, check
 from sslmodel.dataset import Dataset, load
+from sslmodel.device import fabric_on
 from sslmodel.features import encode, raw_coordinates
 from sslmodel.linear import LinearFit, fit_linear
-from sslmodel.metrics import bootstrap, mean_per_sign, top_k
 from sslmodel.plots import plot_confusion
 from sslmodel.runs import Run, read_run, versions
-from sslmodel.split import PARTS, Split, leaking_signers, make_split
-
-
-@dataclass(frozen=True)
-class Score:
-    """One row of the table. Shares in 0..1; intervals are 95 %, by bootstrap over test clips."""
-
-    features: str
-    top1: float
-    top1_interval: tuple[float, float]
-    top5: float
-    per_sign: float
-    per_sign_interval: tuple[float, float]
-    encoders: int = 1
-    inverse_penalties: tuple[float, ...] = ()
+from sslmodel.scores import Difference, Score, compare
+from sslmodel.split import PARTS, Split, keep_parts, leak_remarks, make_split
 
 
 @dataclass(frozen=True)
@@ -49,9 +33,14 @@ class Coverage:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What `slr probe` prints; scores.json holds the same and the settings."""
+    """What `slr probe` prints; scores.json holds the same and the settings.
+
+    intervals: what was drawn to get them.
+    """
 
     scores: list[Score]
+    differences: list[Difference]
+    intervals: str
     coverage: Coverage
     split: str
     notes: list[str]
@@ -62,21 +51,24 @@ def probe(run_folder: Path, config: ProbeConfig, store: Path | None = None) -> P
     """Score a run's encoder on a store, by default the one it was trained on.
 
     The split is the run's own where the run learned from this store, so that no clip of val or
-    test was seen in pretraining; else a fresh one. Writes scores.json and confusion.png into
+    test was seen in pretraining; else a fresh one, in which clips that the run knows keep their
+    part. Writes scores.json and confusion.png into
     the run's folder probe/ (for another store, into a folder of its own below it).
 
     Raises:
-        InputError: no such run or store, other points, or labels that allow no score.
+        InputError: a setting is not allowed, no such run or store, other points, or labels that
+            allow no score.
     """
+    check(config)
     run = read_run(run_folder)
     encoder, settings = load_encoder(run_folder)
     dataset = load(store or _own_store(run), encoder.skeleton, settings)
-    own, split, notes = _split(run, dataset, config.split_seed)
+    own, split, notes = evaluation_split(run, dataset, config.split_seed)
     coverage = _coverage(dataset, split)
     split = Split(np.where(dataset.signs != "", split.part, ""), split.how)
     _check(dataset, split)
 
-    device = Fabric(accelerator=config.accelerator, devices=1).device
+    device = fabric_on(config.accelerator).device
     seeds = range(run.config.seed, run.config.seed + config.untrained_seeds)
     untrained = [encoder.untrained(seed) for seed in seeds]
     rows = {
@@ -87,14 +79,15 @@ def probe(run_folder: Path, config: ProbeConfig, store: Path | None = None) -> P
     signs = dataset.signs.astype(str)
     fits = {name: [fit_linear(x, signs, split) for x in sets] for name, sets in rows.items()}
     test = signs[split.is_in("test")]
-    scores = [_score(name, row, test, config) for name, row in fits.items()]
-    scores.append(_chance(len(fits["encoder"][0].signs)))
+    scores, differences, intervals = compare(
+        fits, test, dataset.signers[split.is_in("test")], config
+    )
 
     folder = run_folder / "probe"
     if not own:
         folder = folder / f"{dataset.path.stem}-{dataset.content_hash[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
-    result = ProbeResult(scores, coverage, split.how, notes, folder)
+    result = ProbeResult(scores, differences, intervals, coverage, split.how, notes, folder)
     _write(result, run, dataset, config)
     best = fits["encoder"][0]
     title = f"{run_folder.name}: top-1 {scores[0].top1:.1%} of {len(test)} test clips"
@@ -116,20 +109,28 @@ def _own_store(run: Run) -> Path:
     return run.stores[0]
 
 
-def _split(run: Run, dataset: Dataset, seed: int) -> tuple[bool, Split, list[str]]:
+def evaluation_split(run: Run, dataset: Dataset, seed: int) -> tuple[bool, Split, list[str]]:
+    """Whether the run learned from this very store, the split to score it by, and what to tell.
+
+    No clip that was trained on stands in val or test, unless the run learned from all clips.
+    """
     split, notes = run.split_of(dataset), []
     own = split is not None
+    known = run.parts_of(dataset)
     if split is None:
         split = make_split(dataset.signs, dataset.signers, dataset.splits, seed)
-        notes.append(f"the run did not learn from {dataset.path}: this store was split afresh")
-    elif run.config.all_clips:
+        if (known != "").any():
+            split = keep_parts(split, known, dataset.signers)
+            notes.append(
+                f"{dataset.path} is not as the run saw it: {int((known != '').sum())} of its "
+                f"{len(dataset)} clips were in the run and keep their part, the others were "
+                "split afresh, each with its signer"
+            )
+        else:
+            notes.append(f"the run did not learn from {dataset.path}: this store was split afresh")
+    if run.config.all_clips and (own or (known != "").any()):
         notes.append("transductive: pretraining saw every clip (without labels), test included")
-    if leaks := leaking_signers(split, dataset.signers):
-        notes.append(
-            f"not signer-independent: {len(leaks)} signers of test, such as {leaks[0]!r}, are in "
-            "train or val too"
-        )
-    return own, split, notes
+    return own, split, notes + leak_remarks(split, dataset.signers)
 
 
 def _check(dataset: Dataset, split: Split) -> None:
@@ -147,9 +148,13 @@ def _check(dataset: Dataset, split: Split) -> None:
                 f"{dataset.path}: no labelled clip in {part} (split {split.how}: {split.sizes}); "
                 "label more clips, or more signers"
             )
-    unknown = sorted(
-        set(dataset.signs[split.is_in("test")]) - set(dataset.signs[split.is_in("train")])
-    )
+    shown = set(dataset.signs[split.is_in("train")])
+    if len(shown) < 2:
+        raise InputError(
+            f"{dataset.path}: train has only the sign {min(shown)!r} (split {split.how}), and a "
+            "classifier needs two to choose from; put clips of other signs into train"
+        )
+    unknown = sorted(set(dataset.signs[split.is_in("test")]) - shown)
     if unknown:
         raise InputError(
             f"{dataset.path}: {len(unknown)} signs of test are not in train, such as "
@@ -172,29 +177,6 @@ def _coverage(dataset: Dataset, split: Split) -> Coverage:
     )
 
 
-def _score(name: str, fits: Sequence[LinearFit], test: np.ndarray, config: ProbeConfig) -> Score:
-    """The mean over the fits; a test clip's hit is its mean hit, so one interval covers all."""
-    truth = np.searchsorted(fits[0].signs, test)
-    hits: Float[np.ndarray, " M"] = np.mean([top_k(f.scores, truth, 1) for f in fits], axis=0)
-    hits5: Float[np.ndarray, " M"] = np.mean([top_k(f.scores, truth, 5) for f in fits], axis=0)
-    interval, per_sign_interval = bootstrap(hits, truth, config.resamples, config.seed)
-    return Score(
-        features=name,
-        top1=float(hits.mean()),
-        top1_interval=interval,
-        top5=float(hits5.mean()),
-        per_sign=mean_per_sign(hits, truth),
-        per_sign_interval=per_sign_interval,
-        encoders=len(fits),
-        inverse_penalties=tuple(fit.inverse_penalty for fit in fits),
-    )
-
-
-def _chance(signs: int) -> Score:
-    one, five = 1 / signs, min(5, signs) / signs
-    return Score("chance", one, (one, one), five, one, (one, one), encoders=0)
-
-
 def _confusion(fit: LinearFit, test: np.ndarray) -> np.ndarray:
     """(S, S) int: rows are the true signs, columns what was predicted."""
     counts = np.zeros((len(fit.signs), len(fit.signs)), int)
@@ -208,6 +190,8 @@ def _write(result: ProbeResult, run: Run, dataset: Dataset, config: ProbeConfig)
         result.folder / "scores.json",
         {
             "scores": [asdict(score) for score in result.scores],
+            "differences": [asdict(difference) for difference in result.differences],
+            "intervals": result.intervals,
             "coverage": asdict(result.coverage),
             "split": result.split,
             "notes": result.notes,

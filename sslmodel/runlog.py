@@ -1,10 +1,13 @@
 """How training says at every moment how it is doing."""
 
+import fcntl
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
+
+from poseprep.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,20 @@ class Record:
     seconds: float = 0.0
 
     def as_json(self) -> str:
-        # Not a number is no JSON; Python would write it all the same.
-        return json.dumps({k: v for k, v in vars(self).items() if v is not None})
+        """One line of log.jsonl, without what is not known yet."""
+        # NaN is no JSON, but Python would write it; training stops before it comes to that.
+        known = {name: value for name, value in vars(self).items() if value is not None}
+        return json.dumps(known, allow_nan=False)
 
 
 class RunLog:
     """Writes every record to log.jsonl, to TensorBoard (tb/) and to the progress bar.
 
-    Use it in a `with` block; `records` keeps them for the curve.
+    Use it in a `with` block; `records` keeps them for the curve. What an unfinished run left
+    there is begun anew.
+
+    Raises:
+        InputError: another training is writing to the same folder.
     """
 
     def __init__(self, folder: Path, epochs: int, progress: bool):
@@ -35,11 +44,26 @@ class RunLog:
         from torch.utils.tensorboard import SummaryWriter
 
         self.records: list[Record] = []
-        self._file = (folder / "log.jsonl").open("w", encoding="utf-8")
+        self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
+        try:
+            # Held until the file is closed, also by a program that dies.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise InputError(
+                f"{folder}: another training is writing there; wait for it, or give another "
+                "folder with `--out`"
+            ) from error
+        except OSError:
+            pass  # a file system without locks
+        self._file.truncate(0)
+        for old in (folder / "tb").glob("events.out.tfevents.*"):
+            old.unlink()
         self._board = SummaryWriter(str(folder / "tb"))
         self._bar = tqdm(total=epochs, unit="epoch", disable=not progress, dynamic_ncols=True)
 
     def write(self, record: Record) -> None:
+        """Take down one epoch, at once: a killed run has all its lines."""
         self.records.append(record)
         self._file.write(record.as_json() + "\n")
         self._file.flush()

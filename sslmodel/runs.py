@@ -9,20 +9,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from poseprep.errors import InputError
 from poseprep.version import toolkit_version
-from sslmodel.checkpoint import read_json, write_json
-from sslmodel.config import PretrainConfig, from_dict
+from sslmodel.checkpoint import DAMAGED, read_json, write_json
+from sslmodel.config import PretrainConfig, check, from_dict
 from sslmodel.dataset import Dataset
 from sslmodel.split import Split
 
-_PACKAGES = ("torch", "torch-geometric", "lightning-fabric", "numpy", "scikit-learn")
+_PACKAGES = (
+    *("torch", "torch-geometric", "lightning-fabric", "safetensors"),
+    *("numpy", "scipy", "scikit-learn", "h5py"),
+)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, read back. splits: the store's hash → (key → part, how it was made)."""
+    """A finished run, read back.
+
+    Attributes:
+        stores: where those that it learned from lay.
+        splits: of each store by its hash: `how` it was split, and by key every clip's `parts`
+            and `points_sha256`.
+    """
 
     folder: Path
     config: PretrainConfig
@@ -37,22 +47,53 @@ class Run:
         part = np.array([entry["parts"].get(key, "") for key in dataset.keys], object)
         return Split(part, entry["how"])
 
+    def parts_of(self, dataset: Dataset) -> np.ndarray:
+        """(N,) text: the part that each clip had in this run, by what was measured in it.
+
+        Empty for a clip that the run has not seen. A store to which clips were added, or that
+        lies elsewhere, still knows what was learned from; where one of the run's own stores was
+        extracted anew and the points are others, the key says it.
+        """
+        known: dict[str, str] = {}
+        by_key = dataset.path.resolve() in self.stores
+        for entry in self.splits.values():
+            for key, part in entry["parts"].items():
+                for name in [entry["points_sha256"][key], *([key] if by_key else [])]:
+                    # A clip that lies there twice was learned from if either was.
+                    known[name] = "train" if known.get(name) == "train" else part
+        rows = zip(dataset.digests, dataset.keys, strict=True)
+        return np.array([known.get(digest) or known.get(key, "") for digest, key in rows], object)
+
 
 def write_run_head(
-    folder: Path, config: PretrainConfig, datasets: Sequence[Dataset], splits: Sequence[Split]
+    folder: Path,
+    config: PretrainConfig,
+    datasets: Sequence[Dataset],
+    splits: Sequence[Split],
+    device: torch.device,
 ) -> None:
     """config.json and split.json, before the first step: what a run was meant to be."""
-    stores = [{"path": str(d.path.resolve()), "sha256": d.content_hash} for d in datasets]
+    stores = [
+        {"path": str(d.path.resolve()), "sha256": d.content_hash, "landmarker": d.landmarker}
+        for d in datasets
+    ]
     write_json(
         folder / "config.json",
-        {"config": asdict(config), "stores": stores, "versions": versions()},
+        {
+            "config": asdict(config),
+            "stores": stores,
+            "device": str(device),
+            "threads": torch.get_num_threads(),
+            "versions": versions(),
+        },
     )
     write_json(
         folder / "split.json",
         {
             dataset.content_hash: {
                 "how": split.how,
-                "parts": dict(zip(dataset.keys.tolist(), split.part.tolist(), strict=True)),
+                "parts": dict(zip(dataset.keys, split.part, strict=True)),
+                "points_sha256": dict(zip(dataset.keys, dataset.digests, strict=True)),
             }
             for dataset, split in zip(datasets, splits, strict=True)
         },
@@ -60,7 +101,7 @@ def write_run_head(
 
 
 def read_run(folder: Path) -> Run:
-    """A finished run; InputError where the folder is none or is half-written."""
+    """A finished run; InputError where the folder is none, is half-written or damaged."""
     if not folder.is_dir():
         raise InputError(
             f"{folder}: expected a run (a folder), found none; `slr pretrain` makes one"
@@ -71,16 +112,38 @@ def read_run(folder: Path) -> Run:
                 f"{folder}: expected a finished run, found no {name}; its training did not end, "
                 "or this is no run. Run `slr pretrain` again"
             )
-    head = read_json(folder / "config.json")
+    head, splits = read_json(folder / "config.json"), read_json(folder / "split.json")
     try:
         config = from_dict(PretrainConfig, head["config"])
-        stores = [Path(store["path"]) for store in head["stores"]]
-    except (KeyError, TypeError) as error:
+        check(config)
+        stores = {store["sha256"]: Path(store["path"]) for store in head["stores"]}
+        if not stores or not all(_is_split(splits[sha256]) for sha256 in stores):
+            raise ValueError("expected every store's split, found less")
+    except DAMAGED as error:
         raise InputError(
-            f"{folder}/config.json: does not fit this version ({error}); pretrain again, or "
-            f"install the versions it names: {head.get('versions')}"
+            f"{folder}: config.json or split.json is damaged, or of another version ({error}); "
+            f"pretrain again, or install the versions it names: {head.get('versions')}"
         ) from error
-    return Run(folder, config, stores, read_json(folder / "split.json"))
+    return Run(folder, config, list(stores.values()), {sha256: splits[sha256] for sha256 in stores})
+
+
+def _is_split(entry: Any) -> bool:
+    """Whether this is one store's entry in split.json."""
+    return (
+        isinstance(entry["how"], str)
+        and all(isinstance(part, str) for part in entry["parts"].values())
+        and entry["parts"].keys() == entry["points_sha256"].keys()
+    )
+
+
+def is_unfinished_run(folder: Path) -> bool:
+    """Whether a training began in this folder and did not come to its end."""
+    if (folder / "encoder.json").exists() or not (folder / "config.json").is_file():
+        return False
+    try:
+        return {"config", "stores", "versions"} <= read_json(folder / "config.json").keys()
+    except InputError:
+        return False
 
 
 def find_newest_run(root: Path) -> Path:

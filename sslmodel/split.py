@@ -2,16 +2,21 @@
 
 The labels' split where they give one; else by signer where all signers are known, so that a
 score is for people never seen; else by clip within each sign. Val is for choosing, and is cut
-from train where none is given. A signer never stands in two parts.
+from train where none is given. Split by signer, nobody stands in two parts; a split that the
+labels give is kept as it is, and signers who stand in several parts of it are told.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from poseprep.errors import InputError
 
 PARTS = ("train", "val", "test")
+# Signs, signers and given parts of one store's N clips: three (N,) columns of text.
+Labels = tuple[np.ndarray, np.ndarray, np.ndarray]
 TEST_SHARE = 0.25
 VAL_SHARE = 0.15
 # Assignments of signers that are tried; the one nearest to the shares wins.
@@ -31,6 +36,7 @@ class Split:
 
     @property
     def sizes(self) -> dict[str, int]:
+        """How many clips each part has, those of PARTS in order."""
         return {part: int(self.is_in(part).sum()) for part in PARTS}
 
 
@@ -41,12 +47,11 @@ def make_split(signs: np.ndarray, signers: np.ndarray, given: np.ndarray, seed: 
         signs, signers, given: (N,) text, the labels' columns; empty where unknown.
 
     Raises:
-        InputError: the labels' split names an unknown part, gives no train, or puts a signer
-            into two parts.
+        InputError: the labels' split names an unknown part, or gives no train.
     """
     generator = np.random.default_rng(seed)
     if (given != "").any():
-        part, how = _checked(signers, given), "as the labels say"
+        part, how = _checked(given), "as the labels say"
     elif (signers != "").all() and len(set(signers)) >= 2:
         part = _by_signer(signs, signers, np.full(len(signs), "train", object), "test", generator)
         how = "by signer"
@@ -59,6 +64,56 @@ def make_split(signs: np.ndarray, signers: np.ndarray, given: np.ndarray, seed: 
     return Split(part, how)
 
 
+def split_stores(labels: Sequence[Labels], seed: int) -> list[Split]:
+    """One split for each store. Stores that share a signer are split as one, and then cut.
+
+    Nobody stands in train of one store and in test of another. Stores that share nobody are
+    split one by one, so that each of them has all parts.
+
+    Args:
+        labels: of each store, the arguments of `make_split`.
+
+    Raises:
+        InputError: as `make_split` does, and where of two stores that share a signer only one
+            has a split in its labels.
+    """
+    splits: dict[int, Split] = {}
+    for group in _sharing([set(signers) - {""} for _, signers, _ in labels]):
+        if len({bool((labels[i][2] != "").any()) for i in group}) > 1:
+            raise InputError(
+                "these stores share signers, but only some have a split in their labels; give "
+                "all of them one, or none, and extract again with `--overwrite`"
+            )
+        signs, signers, given = (np.concatenate([labels[i][k] for i in group]) for k in range(3))
+        split = make_split(signs, signers, given, seed)
+        ends = np.cumsum([len(labels[i][0]) for i in group])
+        for i, part in zip(group, np.split(split.part, ends[:-1]), strict=True):
+            splits[i] = Split(part, split.how)
+    return [splits[i] for i in range(len(labels))]
+
+
+def _sharing(names: Sequence[set[str]]) -> list[list[int]]:
+    """Groups of those that share a name, also by way of others."""
+    groups: list[list[int]] = []
+    for i, own in enumerate(names):
+        joined = [group for group in groups if any(own & names[j] for j in group)]
+        groups = [group for group in groups if group not in joined]
+        groups.append([*chain.from_iterable(joined), i])
+    return groups
+
+
+def keep_parts(split: Split, known: np.ndarray, signers: np.ndarray) -> Split:
+    """The same split, but what has a part already keeps it, and its signer's other clips join it.
+
+    Args:
+        known, signers: (N,) text, empty where there is no part yet, or the signer is unknown.
+    """
+    home = {s: part for s, part in zip(signers, known, strict=True) if s and part}
+    rows = zip(known, signers, split.part, strict=True)
+    part = np.array([k or (home.get(s, new) if new else "") for k, s, new in rows], object)
+    return Split(part, f"{split.how}; what the run knows keeps its part")
+
+
 def leaking_signers(split: Split, signers: np.ndarray) -> list[str]:
     """Signers who stand in test and also in train or val. A score over them flatters."""
     test = split.is_in("test")
@@ -66,22 +121,27 @@ def leaking_signers(split: Split, signers: np.ndarray) -> list[str]:
     return sorted((set(signers[test]) & set(signers[learned])) - {""})
 
 
-def _checked(signers: np.ndarray, given: np.ndarray) -> np.ndarray:
+def leak_remarks(split: Split, signers: np.ndarray) -> list[str]:
+    """What to tell of them; nothing where there is none."""
+    leaking = leaking_signers(split, signers)
+    if not leaking:
+        return []
+    more = ", …" if len(leaking) > 5 else ""
+    return [
+        f"not signer-independent, so that scores flatter: {len(leaking)} signers of test stand "
+        f"in train or val too ({', '.join(leaking[:5])}{more})"
+    ]
+
+
+def _checked(given: np.ndarray) -> np.ndarray:
     unknown = sorted(set(given) - {*PARTS, ""})
     if unknown:
         raise InputError(
             f"the labels' split: expected train, val or test, found {unknown[0]!r}; "
-            "correct labels.csv and run `slr extract` again (it only reads the labels)"
+            "correct labels.csv and extract again with `--overwrite`"
         )
     if "train" not in given:
         raise InputError("the labels' split: no clip is in train; name some, or none at all")
-    for signer in sorted(set(signers) - {""}):
-        parts = sorted(set(given[signers == signer]) - {""})
-        if len(parts) > 1:
-            raise InputError(
-                f"the labels' split: signer {signer!r} stands in {' and '.join(parts)}; a signer "
-                "may stand in one part only, or scores flatter. Correct labels.csv"
-            )
     return given.astype(object)
 
 

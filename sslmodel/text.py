@@ -2,7 +2,7 @@
 
 from poseprep.text import count, duration
 from sslmodel.pretrain import Pretrained
-from sslmodel.probe import ProbeResult, Score
+from sslmodel.probe import Difference, ProbeResult, Score
 
 
 def pretraining_summary(run: Pretrained) -> str:
@@ -32,11 +32,15 @@ def score_table(result: ProbeResult) -> str:
         [
             f"Linear evaluation: {count(coverage.signs, 'sign')}, split {result.split}",
             f"{count(coverage.used, 'clip')} of {coverage.expected}{left_out}: "
-            + ", ".join(f"{part} {clips}" for part, clips in coverage.parts.items()),
+            + ", ".join(f"{part} {clips}" for part, clips in coverage.parts.items())
+            + (f"; {coverage.without_person} show no person" if coverage.without_person else ""),
             "",
             *lines,
             "",
-            "Intervals: bootstrap over test clips; penalties chosen on val, test scored once.",
+            *map(_difference, result.differences),
+            "",
+            f"Intervals: 95 %, {result.intervals} (Wilson's where all are hit or missed).",
+            "Penalties chosen on val, test scored once.",
             *(f"note: {note}" for note in result.notes),
             f"Written to {result.folder}: scores.json, confusion.png",
         ]
@@ -52,4 +56,12 @@ def _row(score: Score) -> tuple[str, ...]:
         f"{100 * low:.1f} – {100 * high:.1f}" if score.encoders else "",
         f"{100 * score.top5:.1f}",
         f"{100 * score.per_sign:.1f}",
+    )
+
+
+def _difference(difference: Difference) -> str:
+    low, high = difference.interval
+    return (
+        f"encoder − {difference.against}: {100 * difference.top1:+.1f} points of top-1 "
+        f"({100 * low:+.1f} to {100 * high:+.1f})"
     )

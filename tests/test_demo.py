@@ -90,7 +90,7 @@ def test_the_newest_run_is_probed_when_none_is_named(demo, monkeypatch):
         (["probe", "{folder}/videos"], "expected a finished run"),
         (["probe", "{folder}/runs/run", "none.h5"], "no such file"),
         (["pretrain", "none.h5"], "no such file"),
-        (["pretrain", "{folder}/keypoints.h5", "--objective", "magic"], "expected one of"),
+        (["pretrain", "{folder}/keypoints.h5", "--objective", "magic"], "is not one of"),
         (["pretrain", "{folder}/keypoints.h5", "--out", "{folder}/videos"], "something already"),
         (["demo", "--signs", "999"], "signs: expected 1 to"),
     ],

@@ -1,6 +1,7 @@
 """Real, tiny training runs."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,17 +13,11 @@ from sslmodel_corpus import HAND, write_store
 from poseprep.errors import InputError
 from poseprep.skeleton import HOLISTIC
 from sslmodel.checkpoint import load_encoder
-from sslmodel.config import (
-    EncoderConfig,
-    InputConfig,
-    PretrainConfig,
-    from_dict,
-    from_options,
-    options,
-)
+from sslmodel.config import EncoderConfig, InputConfig, PretrainConfig, from_dict
+from sslmodel.encoder import Encoder
 from sslmodel.objectives import OBJECTIVES
-from sslmodel.pretrain import batches, pretrain
-from sslmodel.runs import find_newest_run, new_run_folder, read_run, run_and_store
+from sslmodel.pretrain import alive, batches, pretrain
+from sslmodel.runs import read_run
 
 TINY = PretrainConfig(
     epochs=2,
@@ -72,7 +67,10 @@ def test_a_run_says_what_it_was_made_of(run: Path, store: Path) -> None:
     assert from_dict(PretrainConfig, head["config"]) == TINY
     assert head["stores"][0]["path"] == str(store)
     assert len(head["stores"][0]["sha256"]) == 64
-    assert "torch" in head["versions"]
+    assert {"torch", "scipy", "h5py", "safetensors"} <= head["versions"].keys()
+    assert head["device"] == "cpu"
+    assert head["threads"] >= 1
+    assert head["stores"][0]["landmarker"] == {"name": "made up", "version": "1"}
     assert read_run(run).config == TINY
 
 
@@ -152,66 +150,84 @@ def test_a_folder_that_holds_something_is_not_overwritten(run: Path, store: Path
         pretrain(TINY, [store], run, progress=False)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"objective": "magic"}, "expected one of sl-vicreg"),
-        ({"epochs": 0}, "at least 1 epoch"),
-        ({"encoder": EncoderConfig(features=10)}, "multiple of time bins"),
-    ],
-)
-def test_settings_that_cannot_be_are_refused(change, message, store: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=message):
-        pretrain(replace(TINY, **change), [store], tmp_path / "r", progress=False)
+def test_settings_that_cannot_be_are_refused_before_anything_is_made(
+    store: Path, tmp_path: Path
+) -> None:
+    for change, message in (
+        ({"learning_rate": float("nan")}, "--learning-rate: expected a number"),
+        ({"encoder": EncoderConfig(features=10)}, "--encoder-features: expected a multiple of"),
+    ):
+        with pytest.raises(InputError, match=message):
+            pretrain(replace(TINY, **change), [store], tmp_path / "r", progress=False)
     assert not (tmp_path / "r").exists()
 
 
-def test_a_half_written_run_is_no_run(run: Path, tmp_path: Path) -> None:
-    half = tmp_path / "half"
-    half.mkdir()
-    (half / "config.json").write_text((run / "config.json").read_text())
-    for folder in (half, tmp_path / "nothing"):
-        with pytest.raises(InputError):
-            read_run(folder)
-    with pytest.raises(InputError, match="no finished run"):
-        find_newest_run(tmp_path)
-    assert find_newest_run(run.parent) == run
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_an_input_error_and_leaves_no_folder(
+    store: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="gpu is not to be had here"):
+        pretrain(replace(TINY, accelerator="gpu"), [store], tmp_path / "r", progress=False)
+    assert not (tmp_path / "r").exists()
 
 
-def test_a_damaged_encoder_is_an_input_error(run: Path, tmp_path: Path) -> None:
-    for name in ("encoder.json", "encoder.safetensors"):
-        (tmp_path / name).write_bytes((run / name).read_bytes())
-    (tmp_path / "encoder.safetensors").write_bytes((run / "encoder.safetensors").read_bytes()[:99])
-    with pytest.raises(InputError, match="damaged"):
-        load_encoder(tmp_path)
+def test_a_folder_that_cannot_be_made_is_an_input_error(store: Path) -> None:
+    with pytest.raises(InputError, match="cannot be made"):
+        pretrain(TINY, [store], store / "below-a-file", progress=False)
 
 
-def test_every_setting_is_an_option_with_help() -> None:
-    found = {option.name: option for option in options(PretrainConfig)}
-    assert found["views_shear"].default == PretrainConfig().views.shear
-    assert all(option.help for option in found.values())
-    assert all(option.type in (int, float, str, bool) for option in found.values())
-    changed = from_options(PretrainConfig, {"epochs": 3, "views_shear": 0.5, "encoder_features": 8})
-    assert changed.epochs == 3
-    assert changed.views.shear == 0.5
-    assert changed.encoder.features == 8
-    assert changed.views.scale == PretrainConfig().views.scale
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_training_that_comes_apart_says_when_and_writes_no_encoder(
+    objective: str, store: Path, tmp_path: Path
+) -> None:
+    config = replace(TINY, objective=objective, learning_rate=1e30, warmup=0.0)
+    with pytest.raises(InputError, match="in epoch 1: .*--learning-rate"):
+        pretrain(config, [store], tmp_path / "r", progress=False)
+    assert not (tmp_path / "r/encoder.json").exists()
+    for line in (tmp_path / "r/log.jsonl").read_text().splitlines():
+        json.loads(line, parse_constant=pytest.fail)
 
 
-def test_a_new_run_never_takes_the_folder_of_another(tmp_path: Path) -> None:
-    assert new_run_folder(tmp_path / "runs", "a") == tmp_path / "runs/a"
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a-2").mkdir()
-    assert new_run_folder(tmp_path, "a") == tmp_path / "a-3"
+def test_an_unfinished_run_is_begun_anew_in_its_place(
+    run: Path, store: Path, tmp_path: Path
+) -> None:
+    half = shutil.copytree(run, tmp_path / "half")
+    (half / "encoder.json").unlink()
+    with (half / "log.jsonl").open("a") as log:
+        log.write("torn")
+    pretrain(TINY, [store], half, progress=False)
+    assert same(weights(run), weights(half))
+    assert len((half / "log.jsonl").read_text().splitlines()) == 3
+    assert len(list((half / "tb").iterdir())) == 1
 
 
-def test_a_folder_is_a_run_and_an_h5_file_a_store(run: Path) -> None:
-    store = Path("b.h5")
-    assert run_and_store([store, run], Path("runs")) == (run, store)
-    assert run_and_store([store], run.parent) == (run, store)
-    assert run_and_store([], run.parent) == (run, None)
-    with pytest.raises(InputError, match="at most one run"):
-        run_and_store([store, store], run.parent)
+def test_a_store_given_twice_is_refused(store: Path, tmp_path: Path) -> None:
+    again = shutil.copy(store, tmp_path / "copy.h5")
+    with pytest.raises(InputError, match="the same clips as"):
+        pretrain(TINY, [store, again], tmp_path / "r", progress=False)
+
+
+def test_a_signer_in_two_stores_is_in_one_part_only(store: Path, tmp_path: Path) -> None:
+    second = write_store(tmp_path / "b.h5", seed=7, signers=4)
+    pretrain(TINY, [store, second], tmp_path / "r", progress=False)
+    parts = {
+        (Path(key).stem, part)
+        for split in read_run(tmp_path / "r").splits.values()
+        for key, part in split["parts"].items()
+    }
+    assert len(parts) == len({signer for signer, _ in parts}) == 6
+
+
+def test_a_published_split_that_leaks_is_learned_from_and_told(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "a.h5", split=lambda sign, signer: ("train", "test")[sign == 2])
+    done = pretrain(TINY, [path], tmp_path / "r", progress=False)
+    assert any("6 signers of test stand in train" in warning for warning in done.warnings)
+
+
+def test_the_watched_numbers_need_finite_embeddings() -> None:
+    points, seen = torch.full((4, 8, len(HAND), 2), torch.inf), torch.ones(4, 8, len(HAND))
+    with pytest.raises(InputError, match="epoch 0"):
+        alive(Encoder(HAND, TINY.encoder), points, seen, epoch=0)
 
 
 @pytest.mark.parametrize(("count", "steps"), [(9, 2), (64, 2), (3, 1)])

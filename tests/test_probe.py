@@ -7,17 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score, top_k_accuracy_score
-from sslmodel_corpus import HAND, write_store
+from sslmodel_corpus import HAND, SMALL, write_store
 from test_pretrain import TINY
 
 from poseprep.errors import InputError
 from sslmodel.config import ProbeConfig
+from sslmodel.dataset import load
 from sslmodel.linear import fit_linear
-from sslmodel.metrics import bootstrap, mean_per_sign, top_k
+from sslmodel.plots import plot_curve
 from sslmodel.pretrain import pretrain
-from sslmodel.probe import ProbeResult, probe
-from sslmodel.split import Split
+from sslmodel.probe import ProbeResult, evaluation_split, probe
+from sslmodel.runlog import Record
+from sslmodel.runs import read_run
+from sslmodel.split import Split, leaking_signers
+from sslmodel.text import score_table
 
 CONFIG = ProbeConfig(untrained_seeds=2, resamples=100, accelerator="cpu")
 
@@ -51,6 +54,10 @@ def test_a_probe_scores_the_encoder_beside_its_baselines(
     assert result.scores[1].encoders == 2
     assert result.split.startswith("by signer")
     assert result.notes == []
+    assert [difference.against for difference in result.differences] == names[1:3]
+    for difference, score in zip(result.differences, result.scores[1:3], strict=True):
+        assert difference.top1 == pytest.approx(result.scores[0].top1 - score.top1)
+        assert difference.interval[0] <= difference.top1 <= difference.interval[1]
     written = json.loads((run / "probe/scores.json").read_text())
     assert written["scores"][0]["top1"] == result.scores[0].top1
     assert written["store"]["path"] == str(store)
@@ -68,6 +75,28 @@ def test_another_store_is_split_afresh_and_said(run: Path, tmp_path: Path) -> No
     assert "split afresh" in result.notes[0]
     assert result.folder.parent == run / "probe"
     assert result.folder.name.startswith("other-")
+
+
+@pytest.mark.parametrize("all_clips", [False, True])
+def test_a_store_that_has_grown_never_tests_what_was_trained_on(
+    all_clips: bool, tmp_path: Path
+) -> None:
+    store = write_store(tmp_path / "a.h5", signers=8)
+    pretrain(replace(TINY, all_clips=all_clips), [store], tmp_path / "r", progress=False)
+    run = read_run(tmp_path / "r")
+    (before,) = (entry["parts"] for entry in run.splits.values())
+    write_store(store, signers=14)  # the same path, more signers
+    dataset = load(store, SMALL, TINY.input)
+    for seed in range(3):
+        own, split, notes = evaluation_split(run, dataset, seed)
+        after = dict(zip(dataset.keys, split.part, strict=True))
+        assert {key: after[key] for key in before} == before
+        assert (split.part != "").all()
+        assert not own
+        assert "24 of its 42 clips were in the run and keep their part" in notes[0]
+        assert any("transductive" in note for note in notes) == all_clips
+        assert leaking_signers(split, dataset.signers) == []
+    assert probe(tmp_path / "r", CONFIG).coverage.used == 42
 
 
 def test_having_seen_every_clip_is_said(store: Path, tmp_path: Path) -> None:
@@ -94,6 +123,10 @@ def _only_in_test(sign: int, signer: int) -> str:
     return "test" if sign == 2 else ("train", "train", "val", "test")[signer % 4]
 
 
+def _one_sign_in_train(sign: int, signer: int) -> str:
+    return "train" if sign == 0 else ("val", "test")[signer % 2]
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
@@ -101,6 +134,7 @@ def _only_in_test(sign: int, signer: int) -> str:
         ({"sign": "hello"}, "found only 'hello'"),
         ({"split": _only_in_test, "signer": ""}, "not in train, such as 'sign2'"),
         ({"split": "train"}, "no labelled clip in test"),
+        ({"split": _one_sign_in_train, "signer": ""}, "train has only the sign 'sign0'"),
     ],
 )
 def test_labels_that_allow_no_score_are_refused(labels, message, run: Path, tmp_path: Path) -> None:
@@ -121,6 +155,29 @@ def test_a_run_whose_store_is_gone_asks_for_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not there any more"):
         probe(tmp_path / "r", CONFIG)
     assert probe(tmp_path / "r", CONFIG, moved).notes == [], "its content is what counts"
+
+
+@pytest.mark.parametrize("change", [{"resamples": 0}, {"seed": -1}, {"accelerator": "banana"}])
+def test_settings_that_cannot_be_are_refused(change, run: Path) -> None:
+    with pytest.raises(InputError, match=f"--{next(iter(change))}: expected"):
+        probe(run, replace(CONFIG, **change))
+
+
+def test_a_signs_name_is_no_mathematics(run: Path, tmp_path: Path) -> None:
+    path = write_store(
+        tmp_path / "a.h5", signers=8, seed=5, sign=lambda sign, signer: rf"$\foo{sign}$"
+    )
+    assert (probe(run, CONFIG, path).folder / "confusion.png").stat().st_size > 0
+    plot_curve([Record(0, 0.3, 5.0), Record(1, 0.4, 5.0, 1.0, {})], tmp_path / "c.png", r"$\foo$")
+
+
+def test_the_table_says_what_pretraining_bought_and_who_shows_nobody(result: ProbeResult) -> None:
+    coverage = replace(result.coverage, without_person=3)
+    table = score_table(replace(result, coverage=coverage))
+    assert "; 3 show no person" in table
+    assert "encoder − untrained encoder: " in table
+    assert "encoder − raw coordinates: " in table
+    assert "show no person" not in score_table(result)
 
 
 def test_an_unknown_run_is_refused(tmp_path: Path) -> None:
@@ -159,30 +216,3 @@ def test_test_clips_do_not_choose_the_penalty() -> None:
     other[split.is_in("test")] = 100.0
     assert fit_linear(other, signs, split).inverse_penalty == fit.inverse_penalty
     assert fit_linear(other, signs, split).val_top1 == fit.val_top1
-
-
-def test_metrics_are_scikit_learns() -> None:
-    random = np.random.default_rng(0)
-    truth = random.integers(0, 7, 90)
-    scores = random.normal(size=(90, 7)) + np.eye(7)[truth]
-    for k in (1, 3, 5):
-        expected = top_k_accuracy_score(truth, scores, k=k)
-        assert top_k(scores, truth, k).mean() == pytest.approx(expected)
-    hits = top_k(scores, truth, 1).astype(float)
-    expected = balanced_accuracy_score(truth, scores.argmax(1))
-    assert mean_per_sign(hits, truth) == pytest.approx(expected)
-
-
-def test_an_encoder_that_says_the_same_of_all_signs_gets_nothing() -> None:
-    assert not top_k(np.zeros((3, 8)), np.array([0, 1, 2]), 5).any()
-
-
-def test_the_interval_holds_the_score_and_narrows_with_more_clips() -> None:
-    hits = np.tile([1.0, 0.0, 1.0, 1.0], 10)
-    truth = np.tile([0, 0, 1, 1], 10)
-    few, _ = bootstrap(hits, truth, 500, seed=0)
-    many, per_sign = bootstrap(np.tile(hits, 20), np.tile(truth, 20), 500, seed=0)
-    assert few[0] < 0.75 < few[1]
-    assert many[1] - many[0] < few[1] - few[0]
-    assert per_sign[0] < 0.75 < per_sign[1]
-    assert bootstrap(hits, truth, 500, seed=0)[0] == few

@@ -12,6 +12,7 @@ from poseprep.errors import InputError
 from sslmodel.checkpoint import load_encoder
 from sslmodel.dataset import load
 from sslmodel.pretrain import pretrain
+from sslmodel.runlog import Record, RunLog
 from sslmodel.runs import find_newest_run, new_run_folder, read_run, run_and_store
 
 
@@ -45,6 +46,21 @@ def test_a_damaged_encoder_is_an_input_error(run: Path, tmp_path: Path) -> None:
     (tmp_path / "encoder.safetensors").write_bytes((run / "encoder.safetensors").read_bytes()[:99])
     with pytest.raises(InputError, match="damaged"):
         load_encoder(tmp_path)
+
+
+def test_two_trainings_never_write_to_one_folder(store: Path, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((run / "config.json").read_bytes())
+    with RunLog(tmp_path, 1, progress=False) as log:
+        log.write(Record(0, 0.5, 2.0))
+        with pytest.raises(InputError, match="another training is writing there"):
+            pretrain(TINY, [store], tmp_path, progress=False)
+        assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_folder_of_other_things_is_no_unfinished_run(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(InputError, match="something already"):
+        pretrain(TINY, [store], tmp_path, progress=False)
 
 
 def _without(*path: str):

@@ -11,6 +11,7 @@ class SLFPN(nn.Module):
     """Pull the two views and the original together; a predictor guesses one view from it.
 
     L = MSE(z₁, z₂) + MSE(z, z₁) + λ · MSE(predictor(z), stopgrad(z₂))
+    MSE(a, b) = 1 / (B·P) · Σ_{b,p} (a − b)²     over B clips and the P numbers of a projection
 
     Nothing in this loss keeps embeddings apart: on small corpora it collapses, and the
     encoder ends below an untrained one. It is here because it is what was published.
@@ -42,6 +43,7 @@ class SLFPN(nn.Module):
         first: Float[Tensor, "B D"],
         second: Float[Tensor, "B D"],
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+        """The loss of a batch, and its three distances, unweighted."""
         z, z1, z2 = self.projector(original), self.projector(first), self.projector(second)
         terms = fpn_terms(z, z1, z2, self.predictor(z))
         loss = terms["views"] + terms["original"] + self.config.predictor_weight * terms["predict"]

@@ -12,10 +12,15 @@ class SLVICReg(nn.Module):
     """Three branches pulled together, every dimension kept alive and independent; no negatives.
 
     L = a · invariance + b · variance + c · covariance, over the projections of the original
-    clip and of its two views. Invariance is the mean of the three pairs' MSE; variance and
-    covariance are means over the three branches.
+    clip and of its two views, P numbers each:
+
+    invariance = 1/3 · Σ over the three pairs of MSE, a mean over the batch and over P
+    variance   = 1/3 · Σ over the three branches of 1/P · Σ_p max(0, 1 − √(Var_p + 1e-4))
+    covariance = 1/3 · Σ over the three branches of 1/P · Σ_{p≠q} Cov_pq²
+
     Sources: the branches, Basso Madjoukeng et al., arXiv 2509.05188; the terms, Bardes et
-    al., VICReg, arXiv 2105.04906, eqs. 1–6.
+    al., VICReg, arXiv 2105.04906, eqs. 1–6. As in its authors' code, the distance is a mean
+    over P too, where eq. 5 has a sum; covariance is a mean over branches, where eq. 6 has a sum.
 
     Args:
         features: D, the length of an embedding.
@@ -38,6 +43,7 @@ class SLVICReg(nn.Module):
         first: Float[Tensor, "B D"],
         second: Float[Tensor, "B D"],
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+        """The loss of a batch, and its three terms, unweighted."""
         branches = [self.projector(h) for h in (original, first, second)]
         terms = vicreg_terms(branches)
         weights = self.config
