@@ -162,6 +162,28 @@ def info(store: Path, clips: bool) -> None:
 
 @main.command()
 @click.argument("store", type=click.Path(path_type=Path))
+@click.argument("table", type=click.Path(path_type=Path))
+def label(store: Path, table: Path) -> None:
+    """Give the clips of STORE the labels of TABLE (a CSV: clip, sign, signer, split).
+
+    They replace those that the store has. Nothing is extracted again, and runs that learned from
+    the store still know it.
+    """
+    from poseprep.labels import find_labels
+    from poseprep.store import KeypointStore
+    from poseprep.store_relabel import relabel
+    from poseprep.text import labels_remarks
+
+    with KeypointStore(store) as opened:
+        labels = find_labels(opened.keys, table)
+    relabel(store, labels.of)
+    for remark in labels_remarks(labels):
+        say(remark)
+    say(f"{store}: {len(labels.of) - len(labels.videos_without_row)} clips labelled from {table}")
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
 @click.argument("key")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), default="sheet.png", show_default=True

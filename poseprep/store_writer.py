@@ -178,17 +178,10 @@ class StoreWriter:
         rows = sorted(self._problems, key=lambda problem: problem.key)
         problems = {name: [getattr(row, name) for row in rows] for name in PROBLEM_COLUMNS}
         with self._writing():
-            self._write_table("clips", CLIP_COLUMNS, self._columns)
-            self._write_table("problems", PROBLEM_COLUMNS, problems)
+            write_table(self._file, "clips", CLIP_COLUMNS, self._columns)
+            write_table(self._file, "problems", PROBLEM_COLUMNS, problems)
             self._file.close()
             self._draft.keep()
-
-    def _write_table(
-        self, name: str, dtypes: dict[str, Any], columns: Mapping[str, list[Any]]
-    ) -> None:
-        for column, dtype in dtypes.items():
-            values = np.array(columns[column], dtype=dtype)
-            self._file.create_dataset(f"{name}/{column}", data=values, dtype=dtype)
 
     def discard(self) -> None:
         """Leave `path` as it was, whatever went wrong before."""
@@ -212,6 +205,15 @@ class StoreWriter:
         except BaseException:
             self.discard()
             raise
+
+
+def write_table(
+    file: h5py.File, name: str, dtypes: dict[str, Any], columns: Mapping[str, list[Any]]
+) -> None:
+    """Equally long columns, as datasets of one group."""
+    for column, dtype in dtypes.items():
+        values = np.array(columns[column], dtype=dtype)
+        file.create_dataset(f"{name}/{column}", data=values, dtype=dtype)
 
 
 def _growing(file: h5py.File, name: str, shape: tuple[int, ...], dtype: type) -> h5py.Dataset:

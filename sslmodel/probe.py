@@ -140,7 +140,7 @@ def _check(dataset: Dataset, split: Split) -> None:
         found = f"only {signs[0]!r}" if signs else "none"
         raise InputError(
             f"{dataset.path}: a score needs at least two signs, found {found}; put videos into "
-            "folders named by sign, or give `slr extract` a labels.csv"
+            "folders named by sign, or give the store labels with `slr label STORE labels.csv`"
         )
     for part in PARTS:
         if not split.is_in(part).any():

@@ -138,7 +138,7 @@ def _checked(given: np.ndarray) -> np.ndarray:
     if unknown:
         raise InputError(
             f"the labels' split: expected train, val or test, found {unknown[0]!r}; "
-            "correct labels.csv and extract again with `--overwrite`"
+            "correct labels.csv and run `slr label STORE labels.csv`"
         )
     if "train" not in given:
         raise InputError("the labels' split: no clip is in train; name some, or none at all")

@@ -108,6 +108,21 @@ def test_a_length_that_nobody_knows_is_not_called_0_seconds(tmp_path, slr):
     assert result.output.count("a.mp4: the file is empty") == 1
 
 
+def test_labels_change_without_another_extraction(folder, slr, tmp_path):
+    store = shutil.copy(folder / "out.h5", tmp_path / "out.h5")
+    with KeypointStore(store) as opened:
+        keys = opened.keys
+    table = tmp_path / "labels.csv"
+    table.write_text(f"clip,sign,signer\n{keys[0]},HELLO,anna\ngone.mp4,BYE,ben\n")
+    result = slr("label", store, table)
+    assert result.exit_code == 0, result.output
+    assert "1 row without a video: gone.mp4" in result.output
+    assert f"1 video without a row: {keys[1]}" in result.output
+    with KeypointStore(store) as opened:
+        assert opened.signs.tolist() == ["HELLO", ""]
+        assert opened.signers.tolist() == ["anna", ""]
+
+
 def test_nobody_in_the_picture_is_stored_and_told(tmp_path, slr, make_video):
     path = make_video("grey.mp4", frames=4)
     result = slr("extract", path, tmp_path / "out.h5")

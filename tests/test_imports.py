@@ -11,7 +11,7 @@ from conftest import REPOSITORY
 # Package → the only files that may import it.
 SOLE_IMPORTERS = {
     "mediapipe": {"poseprep/landmarkers/mediapipe.py"},
-    "h5py": {f"poseprep/store_{name}.py" for name in ("file", "layout", "writer")},
+    "h5py": {f"poseprep/store_{name}.py" for name in ("file", "layout", "relabel", "writer")},
 }
 FORBIDDEN = {
     "poseprep": {"sslmodel", "cli", "slr_toolkit", "torch", "torch_geometric", "lightning_fabric"},
