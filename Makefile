@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export SLR_VIDEOS ?= $(abspath $(wildcard ../shared/videos))
 export SLR_BENCH ?= $(abspath $(wildcard ../shared/bench))
 
-.PHONY: demo test lint install install-test clean
+.PHONY: demo test lint results install install-test clean
 
 demo: install
 	$(BIN)/slr demo --out demo
@@ -21,6 +21,15 @@ lint: install-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The table of docs/results.md: about an hour on 2 cores. One thread, so that sums add up alike.
+results: export OMP_NUM_THREADS = 1
+results: install
+	$(BIN)/slr demo --out corpus --signs 24 --signers 16 --reps 2 --seed 1
+	for seed in 0 1 2; do \
+	  $(BIN)/slr pretrain corpus/keypoints.h5 --seed $$seed --split-seed $$seed \
+	    --out corpus/runs/seed-$$seed && $(BIN)/slr probe corpus/runs/seed-$$seed || exit 1; \
+	done
 
 install: $(VENV)/installed
 install-test: $(VENV)/installed-test
@@ -36,4 +45,4 @@ $(VENV)/installed-test: $(VENV)/installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) build demo *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build demo corpus *.egg-info .mypy_cache .pytest_cache .ruff_cache

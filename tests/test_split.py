@@ -97,7 +97,7 @@ def test_a_clip_without_a_part_is_in_none() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda given: given.__setitem__(0, "dev"), "'dev'.*--overwrite"),
+        (lambda given: given.__setitem__(0, "dev"), "'dev'.*slr label"),
         (lambda given: given.__setitem__(slice(None), "test"), "no clip is in train"),
     ],
 )
