@@ -121,7 +121,7 @@ class PretrainConfig:
     """Everything that decides a run, besides the stores."""
 
     objective: str = _field(
-        "sl-vicreg", "what is minimised; see sslmodel/objectives", choices=OBJECTIVE_NAMES
+        "sl-vicreg", "what is minimised; see docs/method.md", choices=OBJECTIVE_NAMES
     )
     epochs: int = _size(60, "passes over the training clips")
     batch: int = _field(

@@ -75,4 +75,5 @@ def plot_confusion(
 
 
 def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure).print_png(str(path))
+    FigureCanvasAgg(figure)
+    figure.savefig(path, format="png", bbox_inches="tight", pad_inches=0.1)
