@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 
 from poseprep.errors import InputError
 
-COLUMNS = ("key", "sign", "signer", "split")
 SPLITS = ("", "train", "val", "test")
 
 

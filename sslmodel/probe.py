@@ -52,8 +52,8 @@ def probe(run_folder: Path, config: ProbeConfig, store: Path | None = None) -> P
 
     The split is the run's own where the run learned from this store, so that no clip of val or
     test was seen in pretraining; else a fresh one, in which clips that the run knows keep their
-    part. Writes scores.json and confusion.png into
-    the run's folder probe/ (for another store, into a folder of its own below it).
+    part. Writes scores.json and confusion.png into the run's folder probe/ (for another store,
+    into a folder of its own below it).
 
     Raises:
         InputError: a setting is not allowed, no such run or store, other points, or labels that

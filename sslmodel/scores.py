@@ -54,7 +54,7 @@ def compare(
     units, intervals = _units(signers)
     bootstrap = Bootstrap.draw(units, config.resamples, config.seed)
     hits = {name: _hits(row, truth, 1) for name, row in fits.items()}
-    scores = [_score(name, row, truth, bootstrap) for name, row in fits.items()]
+    scores = [_score(name, row, hits[name], truth, bootstrap) for name, row in fits.items()]
     differences = [
         Difference(name, float((hits[first] - h).mean()), bootstrap.difference(hits[first], h))
         for name, h in hits.items()
@@ -84,10 +84,13 @@ def _hits(
 
 
 def _score(
-    name: str, fits: Sequence[LinearFit], truth: Int[np.ndarray, " M"], bootstrap: Bootstrap
+    name: str,
+    fits: Sequence[LinearFit],
+    hits: Float[np.ndarray, " M"],
+    truth: Int[np.ndarray, " M"],
+    bootstrap: Bootstrap,
 ) -> Score:
     """The mean over the fits; a test clip's hit is its mean hit, so one interval covers all."""
-    hits = _hits(fits, truth, 1)
     return Score(
         features=name,
         top1=float(hits.mean()),

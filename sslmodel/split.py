@@ -82,7 +82,7 @@ def split_stores(labels: Sequence[Labels], seed: int) -> list[Split]:
         if len({bool((labels[i][2] != "").any()) for i in group}) > 1:
             raise InputError(
                 "these stores share signers, but only some have a split in their labels; give "
-                "all of them one, or none, and extract again with `--overwrite`"
+                "all of them one, or none, with `slr label STORE labels.csv`"
             )
         signs, signers, given = (np.concatenate([labels[i][k] for i in group]) for k in range(3))
         split = make_split(signs, signers, given, seed)
