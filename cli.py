@@ -12,8 +12,10 @@ from typing import Any
 import click
 
 from poseprep.errors import InputError
+from poseprep.options import from_options, options
+from poseprep.settings import ExtractOptions, ExtractSettings
 from poseprep.version import toolkit_version
-from sslmodel.config import PretrainConfig, ProbeConfig, from_options, options
+from sslmodel.config import PretrainConfig, ProbeConfig
 
 # Exit codes, beside 0 (done) and 1 (a bug).
 EXIT_INPUT, EXIT_PROBLEMS, EXIT_COLLAPSE, EXIT_INTERRUPTED = 2, 3, 4, 130
@@ -21,7 +23,7 @@ EXIT_INPUT, EXIT_PROBLEMS, EXIT_COLLAPSE, EXIT_INTERRUPTED = 2, 3, 4, 130
 
 # What a command leaves behind when it is stopped.
 STOPPED = {
-    "extract": "OUT is as it was before; run the same command again to start anew.",
+    "extract": "What is done is kept beside OUT; run the same command again to continue.",
     "pretrain": "The run is unfinished and cannot be probed; run the same command again.",
     "demo": "What was finished stays in its folder; the same command starts anew.",
 }
@@ -75,11 +77,12 @@ def config_options(config: type) -> Callable[[Any], Any]:
     def decorate(command: Any) -> Any:
         for option in reversed(options(config)):
             command = click.option(
-                f"{option.flag}/--no-{option.flag[2:]}" if option.type is bool else option.flag,
+                f"{option.flag}/--no-{option.flag[2:]}" if option.default is True else option.flag,
                 option.name,
                 type=click.Choice(option.choices) if option.choices else option.type,
+                is_flag=option.type is bool,
                 default=option.default,
-                show_default=True,
+                show_default=option.default not in (None, "", False),
                 help=option.help,
             )(command)
         return command
@@ -98,10 +101,13 @@ def run_command(context: click.Context, command: click.Command, *words: str | Pa
 @main.command()
 @click.argument("videos", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--labels", type=click.Path(path_type=Path), help="CSV: clip, sign, signer, split.")
-@click.option("--fps", type=float, help="Frames a second of folders of images.")
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
-@click.option("--overwrite", is_flag=True, help="Make OUT anew where it is already there.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="CSV: clip, sign, signer, split; start and end (seconds) cut clips from videos.",
+)
+@config_options(ExtractSettings)
+@config_options(ExtractOptions)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @click.pass_context
 def extract(
@@ -109,40 +115,26 @@ def extract(
     videos: Path,
     out: Path,
     labels: Path | None,
-    fps: float | None,
-    workers: int | None,
-    overwrite: bool,
     quiet: bool,
+    **chosen: Any,
 ) -> None:
     """Extract keypoints from VIDEOS (a folder or a file) to the store OUT (such as out.h5).
 
     A clip's key is its path below VIDEOS. Its sign is the folder it lies in, unless --labels
     gives a table. A folder of images (clip/0001.png, …) counts as a video; give its --fps.
-    """
-    from poseprep import extract as extraction
-    from poseprep.find import find_videos
-    from poseprep.labels import find_labels
-    from poseprep.text import extraction_plan, extraction_summary, labels_remarks
 
-    extraction.check_output(out, overwrite)
-    found = find_videos(videos, fps)
-    known = find_labels([video.key for video in found.videos], labels)
-    workers = workers or extraction.default_workers()
-    plan = extraction.plan_extraction(found, workers)
-    say(extraction_plan(plan, found, workers))
-    for remark in labels_remarks(known):
-        say(remark)
-    summary = extraction.extract_folder(
-        found,
-        known,
-        out,
-        extraction.ExtractSettings(fps=fps),
-        workers=workers,
-        overwrite=overwrite,
-        videos_folder=videos,
-        progress=not quiet,
-        expected_frames=plan.frames,
-    )
+    The same command continues what was stopped or killed, and brings a finished store up to date:
+    only new and changed videos are read. What cannot be read is listed with the reason.
+    """
+    from poseprep.extract import Extraction
+    from poseprep.text import extraction_plan, extraction_summary
+
+    settings = from_options(ExtractSettings, chosen)
+    options = from_options(ExtractOptions, chosen)
+    with Extraction(videos, out, labels, settings, options) as extraction:
+        frames = extraction.expected_frames()
+        say(extraction_plan(extraction, frames))
+        summary = extraction.run(not quiet, frames)
     say(extraction_summary(summary, out))
     if summary.problems:
         context.exit(EXIT_PROBLEMS)
@@ -169,13 +161,13 @@ def label(store: Path, table: Path) -> None:
     They replace those that the store has. Nothing is extracted again, and runs that learned from
     the store still know it.
     """
-    from poseprep.labels import find_labels
+    from poseprep.labels import find_clip_labels
     from poseprep.store import KeypointStore
     from poseprep.store_relabel import relabel
     from poseprep.text import labels_remarks
 
     with KeypointStore(store) as opened:
-        labels = find_labels(opened.keys, table)
+        labels = find_clip_labels(opened.keys, table)
     relabel(store, labels.of)
     for remark in labels_remarks(labels):
         say(remark)

@@ -27,6 +27,8 @@ class Clip:
         fps: nominal frames a second; 0 where unknown. `time` is what counts.
         sign, signer, split: empty where unknown.
         sha256: of the video file, hexadecimal; empty where there is none.
+        file_bytes, file_modified: its size, and when it was written in nanoseconds since 1970; 0
+            where unknown.
 
     Raises:
         ValueError: the arrays do not fit together, or points and confidence disagree about
@@ -45,6 +47,8 @@ class Clip:
     signer: str = ""
     split: str = ""
     sha256: str = ""
+    file_bytes: int = 0
+    file_modified: int = 0
     skeleton: Skeleton = field(default=HOLISTIC, repr=False)
 
     def __post_init__(self) -> None:

@@ -2,51 +2,44 @@
 
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from poseprep.clip import MISSING, Clip
-from poseprep.errors import InputError, VideoError
-from poseprep.find import Found, Video
-from poseprep.labels import Label, Labels
-from poseprep.landmarkers import LANDMARKERS, Landmarker
-from poseprep.store import KeypointStore, StoreWriter, is_hdf5
-from poseprep.video import VideoReader, file_hash, survey_frames
-from poseprep.workers import Died, Report, run_tasks
+from poseprep.assemble import choose_labels, contents, update_tables, write
+from poseprep.clip import MISSING
+from poseprep.errors import InputError
+from poseprep.find import Video, find_videos
+from poseprep.inventory import (
+    Task,
+    check_same_corpus,
+    known_clips,
+    shard_of,
+    take_inventory,
+)
+from poseprep.journal import Journal
+from poseprep.labels import find_labels
+from poseprep.measure import Extractor, Piece, extract_clip, make_landmarker, stat_if_readable
+from poseprep.options import check
+from poseprep.outcome import Outcome
+from poseprep.progress import Progress
+from poseprep.segment import Segment
+from poseprep.settings import ExtractOptions, ExtractSettings, check_same
+from poseprep.store import KeypointStore, is_hdf5
+from poseprep.survey import expected_frames
+from poseprep.workers import ATTEMPTS, Died, Report, TimedOut, run_tasks
+
+__all__ = ["ExtractOptions", "ExtractSettings", "Extraction", "default_workers", "extract_clip"]
 
 # For the estimate before the start: measured with `slr extract` on drawn and real videos.
 SECONDS_A_FRAME = 0.065
 BYTES_A_FRAME = 3500
-
-_REPORT_EVERY_FRAMES = 10
-
-
-@dataclass(frozen=True)
-class ExtractSettings:
-    """What decides the points: two stores of different settings never mix.
-
-    Attributes:
-        landmarker: a name in `LANDMARKERS`.
-        fps: frames a second of folders of images; None where there are none.
-    """
-
-    landmarker: str = "mediapipe"
-    fps: float | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an extraction will take, from the headers alone: estimates, 0 where not known."""
-
-    videos: int
-    frames: int
-    seconds: float
-    bytes: int
 
 
 @dataclass
@@ -54,38 +47,204 @@ class Summary:
     """What came of an extraction.
 
     Attributes:
-        found_frames: part → frames in which the part was found.
-        problems: key → reason, for every video that could not be stored whole.
+        clips, frames: that the store now holds.
+        measured: frames that this run measured, in `seconds`.
+        found_frames: part → frames of the store in which the part was found.
+        problems: key → reason, for everything that could not be stored whole.
         empty: keys of clips, stored, in which nobody was ever found.
+        stopped: whether it ended at the first problem, as `strict` asks; the store is as it was.
     """
 
     clips: int = 0
     frames: int = 0
+    measured: int = 0
     seconds: float = 0.0
     bytes: int = 0
     found_frames: dict[str, int] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
-
-    def count(self, clip: Clip) -> None:
-        self.clips += 1
-        self.frames += len(clip.time)
-        for part in clip.skeleton.parts:
-            found = int(clip.found(part).sum())
-            self.found_frames[part] = self.found_frames.get(part, 0) + found
-        if not (clip.source != MISSING).any():
-            self.empty.append(clip.key)
+    stopped: bool = False
 
 
-def plan_extraction(found: Found, workers: int) -> Plan:
-    """How much work lies ahead: reads the headers of up to 500 videos."""
-    frames = survey_frames(found.videos)
-    return Plan(
-        videos=len(found.videos),
-        frames=frames,
-        seconds=frames * SECONDS_A_FRAME / max(1, min(workers, len(found.videos))),
-        bytes=frames * BYTES_A_FRAME,
-    )
+class Extraction:
+    """The extraction of a folder to a store, new or begun before.
+
+        with Extraction("videos", "out.h5") as extraction:
+            summary = extraction.run()
+
+    `out` holds a complete store at every moment, or nothing; what is done so far lies in a journal
+    beside it (`out.h5.partial`), which another `Extraction` takes up. It is locked until the block
+    is left.
+
+    Attributes:
+        found: the videos of this shard.
+        labels: of their clips.
+        inventory: what is left to do.
+        resumed: whether an unfinished extraction is continued.
+
+    Raises:
+        InputError: there are no videos, the table is none, `out` is another's or was made with
+            other settings or from other videos, or an extraction to it is running.
+    """
+
+    def __init__(
+        self,
+        videos: str | Path,
+        out: str | Path,
+        table: str | Path | None = None,
+        settings: ExtractSettings = ExtractSettings(),
+        options: ExtractOptions = ExtractOptions(),
+        tick: Callable[[], None] = lambda: None,
+    ):
+        check(settings)
+        check(options)
+        self.videos, self.out = Path(videos), Path(out)
+        self.settings, self.options = settings, options
+        part, shards = options.part()
+        _check_place(self.out)
+        self.found = find_videos(videos, settings.fps)
+        mine = [video for video in self.found.videos if shard_of(video.key, shards) == part]
+        self.found = replace(self.found, videos=mine)
+        self.labels = find_labels([video.key for video in mine], table)
+        self._landmarker = make_landmarker(settings)
+        self._head: dict[str, Any] = {
+            "settings": asdict(settings),
+            "landmarker": self._landmarker.describe(),
+            "shard": options.shard,
+        }
+        with ExitStack() as undo:
+            self._journal = undo.enter_context(Journal(self.out, self._head, options.overwrite))
+            self.resumed = self._journal.resumed
+            undo.callback(self._remove_empty_journal)
+            self._store = self._open_store(undo)
+            known = known_clips(self._store, self._journal.outcomes)
+            self.inventory = take_inventory(mine, self.labels.clips, known, options, tick)
+            check_same_corpus(known, self.inventory, table is not None, self.videos)
+            self._undo = undo.pop_all()
+
+    def _open_store(self, undo: ExitStack) -> KeypointStore | None:
+        if self._journal.replaces or not self.out.exists():
+            return None
+        store = undo.enter_context(KeypointStore(self.out))
+        there = {
+            "settings": store.settings,
+            "landmarker": store.landmarker,
+            "shard": store.shard,
+        }
+        check_same(there, self._head, str(self.out))
+        return store
+
+    @property
+    def workers(self) -> int:
+        return min(self.options.workers or default_workers(), max(1, len(self.inventory.tasks)))
+
+    def expected_frames(self) -> int:
+        """About how many frames lie ahead; 0 where that is not known."""
+        return expected_frames([video for video, _ in self.inventory.tasks])
+
+    def run(self, progress: bool = False, expected_frames: int = 0) -> Summary:
+        """Do what is left, and complete the store.
+
+        Args:
+            progress: whether to show a bar.
+            expected_frames: for the bar; 0 where it is not known.
+        """
+        began, summary = time.monotonic(), Summary()
+        tasks = self.inventory.tasks
+        with Progress("video", len(tasks), expected_frames, progress) as bar:
+            self._measure(tasks, bar, summary)
+        if not summary.stopped:
+            self._complete(progress)
+            self._describe(summary)
+        summary.seconds = time.monotonic() - began
+        return summary
+
+    def _measure(self, tasks: list[Task], bar: Progress, summary: Summary) -> None:
+        """Have the tasks done, and write down what comes."""
+        if unreadable := self.found.unreadable:
+            summary.problems |= unreadable
+            summary.stopped = self.options.strict
+        for report in self._reports(tasks) if tasks and not summary.stopped else ():
+            video, segments = tasks[report.task]
+            value = report.value
+            if isinstance(value, Piece):
+                self._journal.add_piece(*value)
+            elif isinstance(value, int):
+                bar.at(report.task, value)
+            if not report.last:
+                continue
+            outcome = replace(
+                value if isinstance(value, Outcome) else _gave_up(video, segments, value),
+                when=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            )
+            frames = sum(clip.frames for clip in outcome.clips)
+            summary.measured += frames
+            bar.done(report.task, frames)
+            if outcome.problems and self.options.strict:
+                summary.problems, summary.stopped = outcome.problems, True
+                return
+            self._journal.seal(outcome)
+
+    def _reports(self, tasks: list[Task]) -> Iterator[Report]:
+        work = partial(Extractor, self.settings)
+        if not self.options.dask:
+            return run_tasks(work, tasks, self.workers, self.options.timeout)
+        from poseprep.cluster import run_on_dask
+
+        return run_on_dask(work, tasks, self.options.dask, self.options.timeout)
+
+    def _complete(self, progress: bool) -> None:
+        """Bring the store up to date, if there is anything to be done to it."""
+        dropped = frozenset(self.inventory.without_video if self.options.prune else ())
+        wanted = contents(self._store, self._journal.outcomes, self.found.unreadable, dropped)
+        labels = choose_labels(wanted.clips, self.labels, self._store)
+        source = self.labels.source
+        if self._store is not None and self._store.labels_from == "table":
+            source = "table"
+        if self._store is not None and wanted.same_clips(self._store):
+            update_tables(self._store, wanted.problems, labels, self.inventory.moved, source)
+        else:
+            writer = KeypointStore.create(
+                self.out,
+                self._landmarker.skeleton,
+                asdict(self.settings),
+                self._landmarker.describe(),
+                self.videos,
+                labels_from=source,
+                shard=self.options.shard,
+            )
+            frames = wanted.frames(self._store)
+            with writer, Progress("writing the store", 1, frames, progress) as bar:
+                moved = self.inventory.moved
+                write(writer, wanted, self._journal, self._store, labels, moved, bar.add)
+        self._journal.remove()
+
+    def _describe(self, summary: Summary) -> None:
+        with KeypointStore(self.out) as store:
+            summary.clips, summary.frames = len(store.keys), store.frames
+            summary.problems = {problem.key: problem.reason for problem in store.problems}
+            seen = np.zeros(store.frames, bool)
+            for part in store.skeleton.parts:
+                found = store.part_source(part) != MISSING
+                summary.found_frames[part] = int(found.sum())
+                seen |= found
+            if len(store.keys):
+                anybody = np.logical_or.reduceat(seen, store.starts)
+                summary.empty = [
+                    key for key, some in zip(store.keys, anybody, strict=True) if not some
+                ]
+        summary.bytes = self.out.stat().st_size
+
+    def _remove_empty_journal(self) -> None:
+        """Nothing was done, and nothing is left behind."""
+        if not self._journal.outcomes and not self.resumed:
+            self._journal.remove()
+
+    def __enter__(self) -> "Extraction":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._undo.close()
 
 
 def default_workers() -> int:
@@ -93,168 +252,23 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def extract_clip(video: Video, landmarker: Landmarker, label: Label = Label()) -> Clip:
-    """The keypoints of one video, as the landmarker gives them: nothing filled, nothing smoothed.
-
-    Raises:
-        VideoError: no frame of the video can be read.
-    """
-    for result in _extract(video, landmarker, label):
-        if not isinstance(result, int):
-            return result[0]
-    raise RuntimeError(f"{video.key}: the extraction ended without a clip")
-
-
-def _extract(
-    video: Video, landmarker: Landmarker, label: Label
-) -> Iterator[int | tuple[Clip, str]]:
-    """Yields the number of frames done, now and then; at last the clip, and why it was cut."""
-    reader, times, size = VideoReader(video), [], (0, 0)
-
-    def frames() -> Iterator[np.ndarray]:
-        nonlocal size
-        for seconds, frame in reader:
-            times.append(seconds)
-            size = frame.shape[1], frame.shape[0]
-            yield frame
-
-    tracked = []
-    for landmarks in landmarker.track(frames()):
-        tracked.append(landmarks)
-        if len(tracked) % _REPORT_EVERY_FRAMES == 0:
-            yield len(tracked)
-    clip = Clip(
-        key=video.key,
-        points=np.stack([landmarks.points for landmarks in tracked]),
-        confidence=np.stack([landmarks.confidence for landmarks in tracked]),
-        source=np.stack([landmarks.source for landmarks in tracked]),
-        time=np.array(times),
-        width=size[0],
-        height=size[1],
-        fps=reader.fps,
-        sha256=file_hash(video),
-        skeleton=landmarker.skeleton,
-        **asdict(label),
-    )
-    yield clip, reader.cut
+def _gave_up(video: Video, segments: tuple[Segment, ...], value: Any) -> Outcome:
+    """What came of a video whose worker did not live to tell."""
+    if isinstance(value, TimedOut):
+        reason = f"no frame for {value.seconds:g} s (--timeout); given up"
+    elif isinstance(value, Died):
+        reason = f"the worker process ended {ATTEMPTS} times (exit code {value.exit_code}) on it"
+    else:
+        raise TypeError(f"{video.key}: a worker said {value!r}")
+    problems = {segment.key: reason for segment in segments}
+    return Outcome(video.key, [], problems, *stat_if_readable(video))
 
 
-class _Extractor:
-    """What a worker process holds: one landmarker, for all the videos it is given."""
-
-    def __init__(self, landmarker: str):
-        self._landmarker = LANDMARKERS[landmarker]()
-
-    def __call__(self, task: tuple[Video, Label]) -> Iterator[int | tuple[Clip | None, str]]:
-        video, label = task
-        try:
-            yield from _extract(video, self._landmarker, label)
-        except VideoError as error:
-            yield None, str(error)
-        except Exception as error:  # one odd video must not end a run of days: it is recorded
-            yield None, f"failed unexpectedly: {type(error).__name__}: {error}"
-
-
-def extract_folder(
-    found: Found,
-    labels: Labels,
-    out: str | Path,
-    settings: ExtractSettings = ExtractSettings(),
-    workers: int | None = None,
-    overwrite: bool = False,
-    videos_folder: str | Path | None = None,
-    progress: bool = False,
-    expected_frames: int = 0,
-) -> Summary:
-    """Extract every video to a store at `out`, which holds all of it or is not touched.
-
-    Args:
-        videos_folder: where the videos lie; the store remembers it, so that `slr show` finds
-            them again.
-        progress: whether to show a bar.
-        expected_frames: for the bar; 0 where it is not known.
-
-    Raises:
-        InputError: `out` exists and `overwrite` is not set, is no store, or cannot be written.
-    """
-    out, workers = Path(out), workers or default_workers()
-    check_output(out, overwrite)
-    landmarker = LANDMARKERS[settings.landmarker]()
-    tasks = [(video, labels.of[video.key]) for video in found.videos]
-    began, summary = time.monotonic(), Summary()
-    store = KeypointStore.create(
-        out, landmarker.skeleton, asdict(settings), landmarker.describe(), videos_folder
-    )
-    with store, _Bar(len(tasks), expected_frames, progress) as bar:
-        reports = run_tasks(partial(_Extractor, settings.landmarker), tasks, workers)
-        _collect(reports, found.videos, store, summary, bar)
-    summary.seconds, summary.bytes = time.monotonic() - began, out.stat().st_size
-    return summary
-
-
-def check_output(out: Path, overwrite: bool) -> None:
-    """Raises InputError where writing a store to `out` would lose what is there."""
+def _check_place(out: Path) -> None:
+    """Raises InputError where `out` cannot be a store's place, or holds something else."""
     if out.suffix != ".h5":
         raise InputError(f"{out}: expected the name of the store to write, ending in .h5")
     if out.is_dir():
         raise InputError(f"{out}: expected a file to write, such as out.h5; this is a folder")
-    if out.exists() and not overwrite:
-        raise InputError(f"{out}: already there; give another name, or --overwrite to make it anew")
     if out.exists() and not is_hdf5(out):
         raise InputError(f"{out}: already there, and no store; it is not overwritten")
-
-
-def _collect(
-    reports: Iterator[Report],
-    videos: list[Video],
-    store: StoreWriter,
-    summary: Summary,
-    bar: "_Bar",
-) -> None:
-    """Take the workers' reports; write the clips in the order of their keys."""
-    finished: dict[int, tuple[Clip | None, str]] = {}
-    written = 0
-    for task, value, last in reports:
-        if not last:
-            bar.at(task, value)
-            continue
-        if isinstance(value, Died):
-            value = None, f"the worker process ended (exit code {value.exit_code}) on this video"
-        bar.done(task, 0 if value[0] is None else len(value[0].time))
-        finished[task] = value
-        while written in finished:
-            clip, reason = finished.pop(written)
-            if clip is not None:
-                store.add(clip)
-                summary.count(clip)
-            if reason:
-                key = videos[written].key
-                store.add_problem(key, reason)
-                summary.problems[key] = reason
-            written += 1
-
-
-class _Bar:
-    """The progress bar: frames done, frames a second, time left."""
-
-    def __init__(self, videos: int, frames: int, shown: bool):
-        total = frames or None
-        self._bar = tqdm(total=total, unit=" frames", disable=not shown, smoothing=0.05)
-        self._videos, self._done = videos, 0
-        self._at: dict[int, int] = {}
-
-    def at(self, task: int, frames: int) -> None:
-        self._bar.update(frames - self._at.get(task, 0))
-        self._at[task] = frames
-
-    def done(self, task: int, frames: int) -> None:
-        self.at(task, max(frames, self._at.get(task, 0)))
-        del self._at[task]
-        self._done += 1
-        self._bar.set_description_str(f"video {self._done}/{self._videos}")
-
-    def __enter__(self) -> "_Bar":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._bar.close()

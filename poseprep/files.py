@@ -77,6 +77,7 @@ class Draft:
         self.check()
         os.fsync(self._file.fileno())
         os.replace(self.path, self._place)
+        sync_folder(self._place.parent)
         self._file.close()
 
     def discard(self) -> None:
@@ -85,6 +86,16 @@ class Draft:
             self.path.unlink(missing_ok=True)
         with suppress(OSError):
             self._file.close()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names given in a folder outlast a power cut, where the file system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_whole(path: Path, data: bytes) -> None:

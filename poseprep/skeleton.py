@@ -234,3 +234,12 @@ SIGNING: tuple[str, ...] = (
         for i in group
     ),
 )
+
+# What of the face a store can hold: every point of the mesh; its contours and what SIGNING names
+# of it; nothing. Name → the points of the whole skeleton.
+_CONTOURS = {f"face_{i}" for chain in FACE_CONTOURS for i in chain} | set(SIGNING)
+FACES: dict[str, tuple[str, ...]] = {
+    "full": HOLISTIC.names,
+    "contours": tuple(n for n in HOLISTIC.names if not n.startswith("face_") or n in _CONTOURS),
+    "none": tuple(n for n in HOLISTIC.names if not n.startswith("face_")),
+}

@@ -17,7 +17,9 @@ from poseprep.store_layout import (
     CONFIDENCE_STEP,
     POINT_STEP,
     PROBLEM_COLUMNS,
+    READABLE,
     SCHEMA,
+    SINCE_SCHEMA_2,
     Problem,
     frame_datasets,
     one_line,
@@ -72,37 +74,57 @@ class KeypointStore:
         settings: Mapping[str, Any] | None = None,
         landmarker: Mapping[str, Any] | None = None,
         videos: str | Path | None = None,
+        labels_from: str = "",
+        shard: str = "",
     ) -> StoreWriter:
         """A writer that puts a complete store at `path` when it is closed, or nothing.
 
         Args:
             settings: what decides the points, beside the landmarker.
             videos: the folder where the videos lie, so that they are found again.
+            labels_from: "folders" or "table"; empty where that is not known.
+            shard: which part of the videos these are, such as "3/16"; empty for all of them.
         """
-        return StoreWriter(path, skeleton, settings or {}, landmarker or {}, videos)
+        return StoreWriter(
+            path, skeleton, settings or {}, landmarker or {}, videos, labels_from, shard
+        )
 
     def _read_head(self) -> None:
         attrs = self._file.attrs
         schema = attrs["schema"]
-        if schema != SCHEMA:
+        if schema not in READABLE:
             raise InputError(
                 f"{self.path}: schema {schema}, this version reads {SCHEMA}; run `slr extract` "
                 f"again, or install the slr-toolkit that wrote it "
                 f"({attrs.get('tool', 'version unknown')})"
             )
+        self.schema = int(schema)
         self.created, self.tool = str(attrs["created"]), str(attrs["tool"])
         self.landmarker = json_object(attrs, "landmarker")
         self.settings = json_object(attrs, "settings")
+        self.labels_from, self.shard = (str(attrs.get(name, "")) for name in ("labels", "shard"))
         self.skeleton = self._read_skeleton()
-        self.columns = self._file.table("clips", CLIP_COLUMNS)
+        self.columns = self._table("clips", CLIP_COLUMNS)
         self.keys: list[str] = self.columns["key"].tolist()
         self.starts, self.lengths = self.columns["start"], self.columns["length"]
         self.signs, self.signers = self.columns["sign"], self.columns["signer"]
         self.splits = self.columns["split"]
         self._rows = {key: i for i, key in enumerate(self.keys)}
         self.frames = int(self.lengths.sum())
-        rows = zip(*self._file.table("problems", PROBLEM_COLUMNS).values(), strict=True)
+        columns = self._table("problems", PROBLEM_COLUMNS)
+        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
         self.problems = [Problem(*row) for row in rows]
+
+    def _table(self, name: str, dtypes: dict[str, Any]) -> dict[str, np.ndarray]:
+        """A table; columns that an older schema lacks are 0."""
+        lacking = [
+            column
+            for column in SINCE_SCHEMA_2
+            if self.schema < SCHEMA and column not in self._file.group(name)
+        ]
+        there = {column: dtype for column, dtype in dtypes.items() if column not in lacking}
+        columns = self._file.table(name, there)
+        return columns | {c: np.zeros(len(columns["key"]), dtypes[c]) for c in lacking}
 
     def _read_skeleton(self) -> Skeleton:
         slices = json_object(self._file.group("skeleton").attrs, "parts")
@@ -150,14 +172,25 @@ class KeypointStore:
             near = [k for k in self.keys if key in k][:3]
             hint = f"did you mean {near}?" if near else f"`slr info {self.path} --clips` lists them"
             raise InputError(f"{self.path}: no clip {key!r} among {len(self.keys)}; {hint}")
-        row = {name: column[self._rows[key]] for name, column in self.columns.items()}
-        start, stop = int(row["start"]), int(row["start"] + row["length"])
+        row = self._rows[key]
+        return self._read_clip(row, 0, int(self.lengths[row]))
+
+    def pieces(self, key: str, frames: int = 1024) -> Iterator[Clip]:
+        """One clip in pieces of at most so many frames: a long one need not be held whole."""
+        row = self._rows[key]
+        for start in range(0, int(self.lengths[row]), frames):
+            yield self._read_clip(row, start, min(start + frames, int(self.lengths[row])))
+
+    def _read_clip(self, index: int, first: int, last: int) -> Clip:
+        """The frames first : last of a clip."""
+        row = {name: column[index] for name, column in self.columns.items()}
+        start, stop = int(row["start"]) + first, int(row["start"]) + last
         parts = list(self.skeleton.parts)
-        sources = [self._file.read(f"frames/{part}/source", start, stop) for part in parts]
+        sources = [self.part_source(part, start, stop) for part in parts]
         confidences = [self.part_confidence(part, start, stop) for part in parts]
         try:
             return Clip(
-                key=key,
+                key=row["key"],
                 points=np.concatenate([self.part(part, start, stop) for part in parts], axis=1),
                 confidence=np.concatenate(confidences, axis=1),
                 time=self.times(start, stop),
@@ -169,6 +202,8 @@ class KeypointStore:
                 signer=row["signer"],
                 split=row["split"],
                 sha256=row["sha256"],
+                file_bytes=int(row["file_bytes"]),
+                file_modified=int(row["file_modified"]),
                 skeleton=self.skeleton,
             )
         except ValueError as error:
@@ -198,9 +233,11 @@ class KeypointStore:
             steps = np.broadcast_to(steps[:, None], (len(steps), where.stop - where.start))
         return steps.astype(np.float32) * np.float32(CONFIDENCE_STEP)
 
-    def part_source(self, name: str) -> UInt8[np.ndarray, " F"]:
+    def part_source(
+        self, name: str, start: int = 0, stop: int | None = None
+    ) -> UInt8[np.ndarray, " F"]:
         """Where a part of each frame came from: 0 missing, 1 detected, …; docs/format.md."""
-        return self._file.read(f"frames/{name}/source")
+        return self._file.read(f"frames/{name}/source", start, stop)
 
     def points(self, names: Iterable[str]) -> Float[np.ndarray, "F V 3"]:
         """Some points of all frames, in the order asked. Parts nobody asks for are not read."""

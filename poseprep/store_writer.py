@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,10 +30,13 @@ from poseprep.store_layout import (
     Problem,
     frame_datasets,
     one_line,
+    tables_sha256,
 )
 from poseprep.version import toolkit_version
 
 _CHUNK_BYTES = 256 * 1024
+# Of this version on, HDF5 keeps checksums of its own structures, too.
+LIBVER = ("v110", "v110")
 
 
 class StoreWriter:
@@ -51,10 +55,13 @@ class StoreWriter:
         settings: Mapping[str, Any],
         landmarker: Mapping[str, Any],
         videos: str | Path | None = None,
+        labels_from: str = "",
+        shard: str = "",
     ):
         self.path, self.skeleton = Path(path), skeleton
         self._last_key: str | None = None
         self._frames = 0
+        self._head = _head(self.path, settings, landmarker, videos, labels_from, shard)
         self._columns: dict[str, list[Any]] = {name: [] for name in CLIP_COLUMNS}
         self._problems: list[Problem] = []
         self._undo = ExitStack()
@@ -63,9 +70,10 @@ class StoreWriter:
                 self._draft = Draft(self.path)
                 self._undo.callback(self._draft.discard)
                 # A dataset's cache (each has its own) must hold the chunk that is being filled.
-                self._file = h5py.File(self._draft, "w", rdcc_nbytes=4 * _CHUNK_BYTES)
+                self._file = h5py.File(
+                    self._draft, "w", rdcc_nbytes=4 * _CHUNK_BYTES, libver=LIBVER
+                )
                 self._undo.callback(_close_quietly, self._file)
-                self._write_head(settings, landmarker, videos)
                 self._write_skeleton()
                 self._make_frames()
         except BaseException:
@@ -85,22 +93,6 @@ class StoreWriter:
                 "make room, or choose another place"
             ) from error
 
-    def _write_head(
-        self,
-        settings: Mapping[str, Any],
-        landmarker: Mapping[str, Any],
-        videos: str | Path | None,
-    ) -> None:
-        attrs = self._file.attrs
-        attrs["schema"] = SCHEMA
-        attrs["created"] = _now()
-        attrs["tool"] = f"slr-toolkit {toolkit_version()}"
-        attrs["landmarker"] = json.dumps(dict(landmarker), sort_keys=True)
-        attrs["settings"] = json.dumps(dict(settings), sort_keys=True)
-        if videos is not None:
-            folder = os.path.relpath(Path(videos).resolve(), self.path.resolve().parent)
-            attrs.create("videos", os.fsencode(folder), dtype=TEXT)  # names may be no UTF-8
-
     def _write_skeleton(self) -> None:
         group = self._file.create_group("skeleton")
         group.create_dataset("names", data=list(self.skeleton.names), dtype=TEXT)
@@ -116,13 +108,40 @@ class StoreWriter:
                 dataset.attrs["step"] = CONFIDENCE_STEP
 
     def add(self, clip: Clip) -> None:
-        """Append a clip.
+        """Append a clip; raises as `add_pieces` does."""
+        self.add_pieces([clip])
+
+    def add_pieces(self, pieces: Iterable[Clip]) -> None:
+        """Append a clip that comes in pieces: clips of one key whose frames follow each other.
 
         Raises:
             InputError: it cannot be written.
-            ValueError: the key does not come after the last one, the clip has no frame or
-                another skeleton, or points of one hand or face differ in confidence.
+            ValueError: the key does not come after the last one, the clip has no frame or another
+                skeleton, time falls, or points of one hand or face differ in confidence.
         """
+        first: Clip | None = None
+        start, last_time = self._frames, -math.inf
+        digests = {name: hashlib.sha256() for name in frame_datasets(self.skeleton)}
+        for piece in pieces:
+            if first is None:
+                first = piece
+                self._check_next(piece)
+            if piece.key != first.key or not len(piece.time) or piece.time[0] < last_time:
+                raise ValueError(f"{piece.key}: a piece that does not go on with {first.key}")
+            last_time = float(piece.time[-1])
+            self._write_frames(piece, digests)
+        if first is None:
+            raise ValueError("expected a clip of a frame at least, found none")
+        row = {
+            "start": start,
+            "length": self._frames - start,
+            "points_sha256": points_sha256(digests),
+            **{name: getattr(first, name) for name in CLIP_COLUMNS if hasattr(first, name)},
+        }
+        for name, values in self._columns.items():
+            values.append(row[name])
+
+    def _check_next(self, clip: Clip) -> None:
         if self._last_key is not None and clip.key <= self._last_key:
             raise ValueError(f"keys must rise: {clip.key!r} came after {self._last_key!r}")
         if clip.skeleton.names != self.skeleton.names:
@@ -130,28 +149,19 @@ class StoreWriter:
         if len(clip.time) == 0:
             raise ValueError(f"{clip.key}: expected a frame at least, found none")
         self._last_key = clip.key
-        digest = hashlib.sha256(clip.time.astype("<f8").tobytes())
+
+    def _write_frames(self, piece: Clip, digests: Mapping[str, Any]) -> None:
+        frames = {"time": piece.time.astype("<f8")}
+        for i, (part, where) in enumerate(self.skeleton.parts.items()):
+            points = np.round(piece.points[:, where] / POINT_STEP) * POINT_STEP
+            frames[f"{part}/points"] = points.astype("<f4")
+            frames[f"{part}/confidence"] = self._confidence_steps(piece, part)
+            frames[f"{part}/source"] = piece.source[:, i]
         with self._writing():
-            self._append("time", clip.time)
-            for i, (part, where) in enumerate(self.skeleton.parts.items()):
-                points = np.round(clip.points[:, where] / POINT_STEP) * POINT_STEP
-                points = points.astype("<f4")
-                digest.update(points.tobytes())
-                self._append(f"{part}/points", points)
-                self._append(f"{part}/confidence", self._confidence_steps(clip, part))
-                self._append(f"{part}/source", clip.source[:, i])
-        row = {
-            "start": self._frames,
-            "length": len(clip.time),
-            "points_sha256": digest.hexdigest(),
-            **{
-                name: getattr(clip, name)
-                for name in ("key", "fps", "width", "height", "sha256", "sign", "signer", "split")
-            },
-        }
-        for name, values in self._columns.items():
-            values.append(row[name])
-        self._frames += len(clip.time)
+            for name, values in frames.items():
+                digests[name].update(np.ascontiguousarray(values))
+                self._append(name, values)
+        self._frames += len(piece.time)
 
     def _append(self, name: str, values: np.ndarray) -> None:
         dataset = self._file[f"frames/{name}"]
@@ -169,17 +179,23 @@ class StoreWriter:
             raise ValueError(f"{clip.key}: the points of {part} must share one confidence a frame")
         return steps[:, 0]
 
-    def add_problem(self, key: str, reason: str) -> None:
-        """Record a video that could not be stored whole."""
-        self._problems.append(Problem(key, reason, _now()))
+    def add_problem(
+        self,
+        key: str,
+        reason: str,
+        file_bytes: int = 0,
+        file_modified: int = 0,
+        when: str | None = None,
+    ) -> None:
+        """Record a video that could not be stored whole; `when` is now where it is not given."""
+        self._problems.append(Problem(key, reason, when or _now(), file_bytes, file_modified))
 
     def close(self) -> None:
         """Complete the file and move it to its place, at once."""
         rows = sorted(self._problems, key=lambda problem: problem.key)
         problems = {name: [getattr(row, name) for row in rows] for name in PROBLEM_COLUMNS}
         with self._writing():
-            write_table(self._file, "clips", CLIP_COLUMNS, self._columns)
-            write_table(self._file, "problems", PROBLEM_COLUMNS, problems)
+            write_tables(self._file, self._head, self.skeleton, self._columns, problems)
             self._file.close()
             self._draft.keep()
 
@@ -207,13 +223,53 @@ class StoreWriter:
             raise
 
 
-def write_table(
-    file: h5py.File, name: str, dtypes: dict[str, Any], columns: Mapping[str, list[Any]]
+def write_tables(
+    file: h5py.File,
+    head: Mapping[str, Any],
+    skeleton: Skeleton,
+    clips: Mapping[str, list[Any]],
+    problems: Mapping[str, list[Any]],
 ) -> None:
-    """Equally long columns, as datasets of one group."""
-    for column, dtype in dtypes.items():
-        values = np.array(columns[column], dtype=dtype)
-        file.create_dataset(f"{name}/{column}", data=values, dtype=dtype)
+    """The attributes of the root and the tables: everything of a store that is no frame."""
+    for name, value in head.items():
+        text = isinstance(value, str)  # names of folders may be no UTF-8
+        file.attrs.create(name, os.fsencode(value) if text else value, dtype=TEXT if text else None)
+    file.attrs["tables_sha256"] = tables_sha256(head, skeleton, clips, problems)
+    for name, dtypes, columns in (
+        ("clips", CLIP_COLUMNS, clips),
+        ("problems", PROBLEM_COLUMNS, problems),
+    ):
+        for column, dtype in dtypes.items():
+            values = np.array(columns[column], dtype=dtype)
+            file.create_dataset(f"{name}/{column}", data=values, dtype=dtype)
+
+
+def points_sha256(digests: Mapping[str, Any]) -> str:
+    """A clip's: over the digests of its rows of every dataset of /frames, in their order."""
+    return hashlib.sha256(b"".join(digest.digest() for digest in digests.values())).hexdigest()
+
+
+def _head(
+    path: Path,
+    settings: Mapping[str, Any],
+    landmarker: Mapping[str, Any],
+    videos: str | Path | None,
+    labels_from: str,
+    shard: str,
+) -> dict[str, Any]:
+    head = {
+        "schema": SCHEMA,
+        "created": _now(),
+        "tool": f"slr-toolkit {toolkit_version()}",
+        "landmarker": json.dumps(dict(landmarker), sort_keys=True),
+        "settings": json.dumps(dict(settings), sort_keys=True),
+        "labels": labels_from,
+        "shard": shard,
+    }
+    if videos is not None:
+        folder = os.path.relpath(Path(videos).resolve(), path.resolve().parent)
+        head["videos"] = folder
+    return {name: value for name, value in head.items() if value != ""}
 
 
 def _growing(file: h5py.File, name: str, shape: tuple[int, ...], dtype: type) -> h5py.Dataset:

@@ -3,8 +3,7 @@
 import math
 from pathlib import Path
 
-from poseprep.extract import Plan, Summary
-from poseprep.find import Found
+from poseprep.extract import BYTES_A_FRAME, SECONDS_A_FRAME, Extraction, Summary
 from poseprep.labels import Labels
 from poseprep.quality import Coverage, describe_store
 from poseprep.signer.accuracy import Accuracy
@@ -54,19 +53,38 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def extraction_plan(plan: Plan, found: Found, workers: int) -> str:
-    """Before the start: what lies ahead."""
-    about = "length not known beforehand, nor the time and disk it takes"
-    if plan.frames:
-        about = (
-            f"about {plan.frames:,} frames; about {duration(plan.seconds)} "
-            f"with {count(workers, 'worker')}, {size(plan.bytes)} on disk"
-        )
-    lines = [f"{count(plan.videos, 'video')}, {about}"]
+def extraction_plan(extraction: Extraction, frames: int) -> str:
+    """Before the start: what lies ahead. `frames` may be 0 for "not known"."""
+    found, inventory, shard = extraction.found, extraction.inventory, extraction.options.shard
+    lines = [count(len(found.videos), "video") + (f" in shard {shard}" if shard else "")]
+    if inventory.done:
+        kinds = (("new", inventory.new), ("changed", inventory.changed), ("again", inventory.again))
+        left = ", ".join(f"{len(keys):,} {kind}" for kind, keys in kinds if keys)
+        done = count(inventory.done, "clip") + " done already"
+        lines[0] += f"; {done}" + (f"; videos to do: {left}" if left else ", nothing is left to do")
+        if extraction.resumed:
+            lines[0] = "Continuing. " + lines[0]
+    if inventory.tasks:
+        lines[0] += ", " + _effort(extraction, frames)
     if found.others:
         names = sorted(path.name for path in found.others)
         lines.append(f"{count(len(names), 'other file')} left alone: {some(names)}")
-    return "\n".join(lines)
+    if inventory.without_video:
+        keys = inventory.without_video
+        fate = "dropped (--prune)" if extraction.options.prune else "kept; --prune drops them"
+        lines.append(f"{count(len(keys), 'clip')} without a video any more, {fate}: {some(keys)}")
+    return "\n".join([*lines, *labels_remarks(extraction.labels)])
+
+
+def _effort(extraction: Extraction, frames: int) -> str:
+    if not frames:
+        return "length not known beforehand, nor the time and disk it takes"
+    if extraction.options.dask:
+        where, parallel = "on the cluster", 0
+    else:
+        where, parallel = f"with {count(extraction.workers, 'worker')}", extraction.workers
+    seconds = f"about {duration(frames * SECONDS_A_FRAME / parallel)} " if parallel else ""
+    return f"about {frames:,} frames; {seconds}{where}, {size(frames * BYTES_A_FRAME)} on disk"
 
 
 def labels_remarks(labels: Labels) -> list[str]:
@@ -83,15 +101,26 @@ def labels_remarks(labels: Labels) -> list[str]:
 
 def extraction_summary(summary: Summary, out: Path) -> str:
     """After the end: what came of it."""
-    rate = summary.frames / summary.seconds if summary.seconds else 0.0
+    if summary.stopped:
+        key, reason = next(iter(summary.problems.items()))
+        return (
+            printable(f"Stopped at the first problem, as --strict asks. {key}: {reason}\n")
+            + f"{out} is as it was; what is done is kept. Mend it and run the same command again."
+        )
+    rate = summary.measured / summary.seconds if summary.seconds else 0.0
     found = ", ".join(
         f"{part.replace('_', ' ')} {frames / max(1, summary.frames):.1%}"
         for part, frames in summary.found_frames.items()
     )
     lines = [
-        f"{out}: {count(summary.clips, 'clip')}, {count(summary.frames, 'frame')} "
-        f"in {duration(summary.seconds)} ({rate:.1f} frames/s), {size(summary.bytes)}"
+        f"{out}: {count(summary.clips, 'clip')}, {count(summary.frames, 'frame')}, "
+        f"{size(summary.bytes)}"
     ]
+    if summary.measured:
+        lines[0] += (
+            f"; {count(summary.measured, 'frame')} measured in {duration(summary.seconds)} "
+            f"({rate:.1f} frames/s)"
+        )
     if summary.frames:
         lines.append(f"frames with: {found}")
     if summary.empty:

@@ -15,8 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from poseprep.errors import InputError
+from poseprep.options import check, from_dict
 from poseprep.skeleton import Skeleton
-from sslmodel.config import EncoderConfig, InputConfig, check, from_dict
+from sslmodel.config import EncoderConfig, InputConfig
 from sslmodel.encoder import Encoder
 
 FORMAT = 1

@@ -14,10 +14,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from poseprep.errors import InputError
+from poseprep.options import check
 from poseprep.skeleton import Skeleton
 from sslmodel.checkpoint import save_encoder
 from sslmodel.collapse import collapse_advice, collapse_reason, effective_rank, feature_spread
-from sslmodel.config import PretrainConfig, check
+from sslmodel.config import PretrainConfig
 from sslmodel.dataset import check_distinct, common_skeleton, load, training_windows
 from sslmodel.device import fabric_on
 from sslmodel.encoder import Encoder

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from poseprep.errors import InputError
+from poseprep.options import check
 from sslmodel.checkpoint import load_encoder, write_json
-from sslmodel.config import ProbeConfig, check
+from sslmodel.config import ProbeConfig
 from sslmodel.dataset import Dataset, load
 from sslmodel.device import fabric_on
 from sslmodel.features import encode, raw_coordinates

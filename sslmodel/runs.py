@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from poseprep.errors import InputError
+from poseprep.options import check, from_dict
 from poseprep.version import toolkit_version
 from sslmodel.checkpoint import DAMAGED, read_json, write_json
-from sslmodel.config import PretrainConfig, check, from_dict
+from sslmodel.config import PretrainConfig
 from sslmodel.dataset import Dataset
 from sslmodel.split import Split
 

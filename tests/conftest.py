@@ -32,6 +32,20 @@ def real_videos() -> Path:
     return optional_folder("SLR_VIDEOS", "real sign videos")
 
 
+@pytest.fixture(scope="session")
+def short_clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The first 12 frames of three sample clips: a signer to be found, in little time."""
+    folder, clips = tmp_path_factory.mktemp("short"), []
+    for source in sorted((SAMPLE / "videos").rglob("*.mp4"))[::5]:
+        capture, path = cv2.VideoCapture(str(source)), folder / f"{len(clips)}.mp4"
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25, (352, 264))
+        for _ in range(12):
+            writer.write(capture.read()[1])
+        writer.release()
+        clips.append(path)
+    return clips
+
+
 @pytest.fixture
 def make_video(tmp_path: Path) -> Callable[..., Path]:
     """Writes a video whose frame i is grey of value 10·i with a bright top left corner."""

@@ -5,18 +5,15 @@ from dataclasses import replace
 import pytest
 
 from poseprep.errors import InputError
+from poseprep.options import Option, check, from_options, options
 from sslmodel.config import (
     OBJECTIVE_NAMES,
     EncoderConfig,
     InputConfig,
-    Option,
     PretrainConfig,
     ProbeConfig,
     SLFPNConfig,
     ViewConfig,
-    check,
-    from_options,
-    options,
 )
 from sslmodel.objectives import OBJECTIVES
 

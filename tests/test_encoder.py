@@ -8,11 +8,12 @@ import pytest
 import torch
 from sslmodel_corpus import HAND, SMALL, write_store
 
+from poseprep.options import options
 from poseprep.skeleton import HOLISTIC, SIGNING, Skeleton
 from sslmodel import graph
 from sslmodel.blocks import GraphBlock, PartReadout, pool_in_bins
 from sslmodel.checkpoint import load_encoder, save_encoder
-from sslmodel.config import EncoderConfig, InputConfig, options
+from sslmodel.config import EncoderConfig, InputConfig
 from sslmodel.dataset import load
 from sslmodel.encoder import Encoder
 from sslmodel.features import encode

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from conftest import SAMPLE
 
-from poseprep.errors import InputError
-from poseprep.extract import ExtractSettings, extract_clip, extract_folder
-from poseprep.find import Video, find_videos
-from poseprep.labels import Label, find_labels
+from poseprep.extract import ExtractOptions, Extraction, ExtractSettings, extract_clip
+from poseprep.find import Video
+from poseprep.labels import Label
 from poseprep.landmarkers import LANDMARKERS
 from poseprep.store import KeypointStore
 
@@ -48,7 +47,7 @@ def plain_loop(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def landmarker():
-    return LANDMARKERS["mediapipe"]()
+    return LANDMARKERS["mediapipe"](recover=False)
 
 
 def assert_equals_a_plain_loop(path: Path, landmarker) -> None:
@@ -99,10 +98,10 @@ def corpus(tmp_path_factory):
     return root
 
 
-def extract(corpus, out, **options):
-    found = find_videos(corpus, fps=25.0)
-    labels = find_labels([video.key for video in found.videos])
-    return extract_folder(found, labels, out, ExtractSettings(fps=25.0), **options)
+def extract(corpus, out, workers):
+    settings = ExtractSettings(fps=25.0, recover=False)
+    with Extraction(corpus, out, None, settings, ExtractOptions(workers=workers)) as extraction:
+        return extraction.run()
 
 
 @pytest.fixture(scope="module")
@@ -134,12 +133,13 @@ def test_the_store_holds_the_landmarkers_points(store_path, landmarker):
     assert stored.sha256 == direct.sha256
 
 
-def test_points_do_not_depend_on_the_number_of_workers(corpus, store_path, tmp_path):
-    extract(corpus, tmp_path / "one.h5", workers=1)
-    with KeypointStore(store_path) as two, KeypointStore(tmp_path / "one.h5") as one:
-        assert one.content_hash() == two.content_hash()
-        for part in one.skeleton.parts:
-            assert one.part(part).tobytes() == two.part(part).tobytes()
+@pytest.mark.parametrize("workers", [1, 4])
+def test_points_do_not_depend_on_the_number_of_workers(corpus, store_path, tmp_path, workers):
+    extract(corpus, tmp_path / "other.h5", workers=workers)
+    with KeypointStore(store_path) as two, KeypointStore(tmp_path / "other.h5") as other:
+        assert other.content_hash() == two.content_hash()
+        for part in two.skeleton.parts:
+            assert other.part(part).tobytes() == two.part(part).tobytes()
 
 
 def test_a_store_says_what_made_it(store_path):
@@ -148,10 +148,3 @@ def test_a_store_says_what_made_it(store_path):
         assert store.landmarker["settings"]["model_complexity"] == 1
         assert all(len(digest) == 64 for digest in store.landmarker["models"].values())
         assert store.settings["fps"] == 25.0
-
-
-def test_an_existing_store_is_not_overwritten_unasked(corpus, store_path):
-    before = store_path.read_bytes()
-    with pytest.raises(InputError, match="--overwrite"):
-        extract(corpus, store_path)
-    assert store_path.read_bytes() == before

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from poseprep.errors import InputError
-from poseprep.find import find_video, find_videos
+from poseprep.find import Video, find_video, find_videos, split_key
 
 
 def test_keys_are_paths_below_the_folder_in_order(make_video, tmp_path):
@@ -14,7 +14,7 @@ def test_keys_are_paths_below_the_folder_in_order(make_video, tmp_path):
         make_video(name, frames=1) if name.endswith(("4", "v")) else (tmp_path / name).touch()
     found = find_videos(tmp_path / "v")
     assert [video.key for video in found.videos] == ["a/1.MP4", "b/2.mp4", "z.mkv"]
-    assert [path.name for path in found.others] == ["notes.txt"]
+    assert [path.name for path in found.others] == [".hidden.mp4", "notes.txt"]
 
 
 def test_one_video_may_be_given_instead_of_a_folder(make_video):
@@ -43,6 +43,59 @@ def test_links_are_followed_once(make_video, tmp_path):
     os.symlink(tmp_path / "elsewhere", tmp_path / "v" / "b")
     keys = [video.key for video in find_videos(tmp_path / "v").videos]
     assert keys == ["a/1.mp4", "b/2.mp4"]
+
+
+def test_a_folder_of_many_names_keeps_its_own(make_video, tmp_path):
+    """Keys hang on the folders, not on the links to them or on the order of the disk."""
+    make_video("v/z/1.mp4")
+    os.symlink(tmp_path / "v" / "z", tmp_path / "v" / "a")
+    assert [video.key for video in find_videos(tmp_path / "v").videos] == ["z/1.mp4"]
+
+
+def test_folders_of_images_inside_one_another_are_each_a_video(tmp_path, make_images):
+    make_images(tmp_path / "v" / "clip", 2)
+    make_images(tmp_path / "v" / "clip" / "depth", 3)
+    videos = find_videos(tmp_path / "v", fps=25.0).videos
+    assert [(video.key, len(video.images)) for video in videos] == [("clip", 2), ("clip/depth", 3)]
+
+
+@pytest.mark.parametrize(
+    ("key", "parts"),
+    [
+        ("talk.mp4", ("talk.mp4", "")),
+        ("a/talk.mp4#1.200-2.840", ("a/talk.mp4", "1.200-2.840")),
+        ("talk.mp4#1.200-end", ("talk.mp4", "1.200-end")),
+        ("images#0.000-2.840", ("images", "0.000-2.840")),
+        ("take#1.200-2.840.mp4", ("take#1.200-2.840.mp4", "")),
+        ("take#1.200-2.840.mp4#0.500-1.000", ("take#1.200-2.840.mp4", "0.500-1.000")),
+        ("talk.mp4#1.2-2.8", ("talk.mp4#1.2-2.8", "")),
+        ("#1.200-2.840", ("#1.200-2.840", "")),
+        ("a/#1.200-2.840", ("a/#1.200-2.840", "")),
+    ],
+)
+def test_a_key_splits_into_video_and_segment(key, parts):
+    assert split_key(key) == parts
+
+
+def test_no_video_has_the_key_of_a_segment(tmp_path, make_images):
+    make_images(tmp_path / "v" / "y", 2)
+    make_images(tmp_path / "v" / "y#1.200-2.840", 2)
+    keys = [video.key for video in find_videos(tmp_path / "v", fps=25.0).videos]
+    assert keys == ["y", "y%231.200-2.840"]
+    assert all(split_key(key) == (key, "") for key in keys)
+
+
+def test_a_segment_leads_to_its_video(make_video, make_images, tmp_path):
+    make_video("v/a/talk.mp4")
+    make_images(tmp_path / "v" / "y", 2)
+    for key in ("a/talk.mp4", "y"):
+        assert find_video(tmp_path / "v", f"{key}#0.100-end", 20.0).key == key
+
+
+def test_a_video_is_found_without_searching_where_its_key_leads(make_video, tmp_path, monkeypatch):
+    made = make_video("v/a/1.mp4")
+    monkeypatch.setattr("poseprep.find.find_videos", None)
+    assert find_video(tmp_path / "v", "a/1.mp4", 20.0) == Video("a/1.mp4", made)
 
 
 @pytest.mark.parametrize("name", ["nothing-here", "empty", "text.txt"])

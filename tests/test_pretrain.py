@@ -11,9 +11,10 @@ import torch
 from sslmodel_corpus import HAND, write_store
 
 from poseprep.errors import InputError
+from poseprep.options import from_dict
 from poseprep.skeleton import HOLISTIC
 from sslmodel.checkpoint import load_encoder
-from sslmodel.config import EncoderConfig, InputConfig, PretrainConfig, from_dict
+from sslmodel.config import EncoderConfig, InputConfig, PretrainConfig
 from sslmodel.encoder import Encoder
 from sslmodel.objectives import OBJECTIVES
 from sslmodel.pretrain import alive, batches, pretrain

@@ -141,7 +141,7 @@ def test_errors_say_what_was_found(tmp_path, path):
         KeypointStore(tmp_path / "other.h5")
     with h5py.File(path, "a") as file:
         file.attrs["schema"] = 99
-    with pytest.raises(InputError, match="schema 99, this version reads 1"):
+    with pytest.raises(InputError, match="schema 99, this version reads 2"):
         KeypointStore(path)
 
 

@@ -1,6 +1,7 @@
 """What turns frames into keypoints. One file a landmarker; `LANDMARKERS` names them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -20,14 +21,20 @@ class Landmarks(NamedTuple):
     source: UInt8[np.ndarray, " P"]
 
 
+Track = Callable[[np.ndarray], Landmarks]
+
+
 @runtime_checkable
 class Landmarker(Protocol):
-    """Frames in, keypoints out; every call of `track` starts with no memory of another video."""
+    """Frames in, keypoints out."""
 
     skeleton: Skeleton
 
-    def track(self, frames: Iterable[np.ndarray]) -> Iterator[Landmarks]:
-        """Keypoints of each frame, (H, W, 3) uint8 RGB, of one video, in order."""
+    def tracker(self) -> AbstractContextManager[Track]:
+        """A function from a frame, (H, W, 3) uint8 RGB, to its keypoints.
+
+        It is for the frames of one video, in order, and starts with no memory of another.
+        """
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -35,10 +42,11 @@ class Landmarker(Protocol):
         ...
 
 
-def _mediapipe() -> Landmarker:
+def _mediapipe(face: str = "full", recover: bool = True) -> Landmarker:
     from poseprep.landmarkers.mediapipe import MediaPipeHolistic
 
-    return MediaPipeHolistic()
+    return MediaPipeHolistic(face, recover)
 
 
-LANDMARKERS: dict[str, Callable[[], Landmarker]] = {"mediapipe": _mediapipe}
+# Name → what makes it, from `face` (a name in `poseprep.skeleton.FACES`) and `recover`.
+LANDMARKERS: dict[str, Callable[..., Landmarker]] = {"mediapipe": _mediapipe}

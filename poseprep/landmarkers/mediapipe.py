@@ -1,84 +1,54 @@
 """MediaPipe Holistic with the models that its wheel carries: the reference landmarker."""
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from poseprep.clip import DETECTED, MISSING
-from poseprep.landmarkers import Landmarks
-from poseprep.skeleton import HOLISTIC
-
-# MediaPipe's own defaults, written out because they are part of what a store records.
-SETTINGS: dict[str, Any] = {
-    "model_complexity": 1,
-    "smooth_landmarks": True,
-    "refine_face_landmarks": False,
-    "min_detection_confidence": 0.5,
-    "min_tracking_confidence": 0.5,
-}
-MODELS = (
-    "pose_detection/pose_detection.tflite",
-    "pose_landmark/pose_landmark_full.tflite",
-    "holistic_landmark/hand_recrop.tflite",
-    "hand_landmark/hand_landmark_full.tflite",
-    "face_detection/face_detection_short_range.tflite",
-    "face_landmark/face_landmark.tflite",
-)
-_RESULTS = ("pose_landmarks", "left_hand_landmarks", "right_hand_landmarks", "face_landmarks")
+from poseprep.landmarkers import Landmarks, Track
+from poseprep.landmarkers.mediapipe_graph import wheel
+from poseprep.landmarkers.mediapipe_holistic import FACE_MODELS, MODELS, SETTINGS, holistic
+from poseprep.skeleton import FACES, HOLISTIC
 
 
 class MediaPipeHolistic:
-    """`mp.solutions.holistic` in video mode: 543 points a frame, one person.
+    """`mp.solutions.holistic` in video mode: 543 points a frame or fewer, one person.
 
     The landmarks are MediaPipe's own: x·W/H, y and z·W/H, so that one unit is the height of
     the frame on every axis. Confidence is `visibility` for the body, and 1 for every point of
     a hand or face that was found.
+
+    Args:
+        face: what to give of the face, a name in `poseprep.skeleton.FACES`. Without any, the
+            networks for the face do not run.
+        recover: give a lost hand a second look (docs/recovery.md).
     """
 
-    skeleton = HOLISTIC
+    def __init__(self, face: str = "full", recover: bool = True):
+        self.skeleton = HOLISTIC.select(FACES[face])
+        self._recover = recover
+        self._points = HOLISTIC.indices(self.skeleton.names)
+        self._parts = [i for i, part in enumerate(HOLISTIC.parts) if part in self.skeleton.parts]
 
-    def track(self, frames: Iterable[np.ndarray]) -> Iterator[Landmarks]:
-        os.environ.setdefault("GLOG_minloglevel", "3")
-        from mediapipe.python.solutions.holistic import Holistic
+    @contextmanager
+    def tracker(self) -> Iterator[Track]:
+        with holistic("face" in self.skeleton.parts) as look:
+            yield lambda frame: self._cut(look(frame).landmarks())
 
-        # A tracker of its own for every video: MediaPipe's remembers the last picture.
-        with Holistic(static_image_mode=False, **SETTINGS) as tracker:
-            for frame in frames:
-                yield _landmarks(tracker.process(frame), frame.shape[1] / frame.shape[0])
+    def _cut(self, whole: Landmarks) -> Landmarks:
+        """A frame of `HOLISTIC` as one of this landmarker's skeleton."""
+        points, confidence, source = whole
+        return Landmarks(points[self._points], confidence[self._points], source[self._parts])
 
     def describe(self) -> dict[str, Any]:
-        spec = find_spec("mediapipe")
-        if spec is None or not spec.submodule_search_locations:
-            raise ModuleNotFoundError("mediapipe is not installed")
-        modules = Path(spec.submodule_search_locations[0]) / "modules"
+        models = MODELS + (FACE_MODELS if "face" in self.skeleton.parts else ())
         return {
             "name": "mediapipe",
             "version": version("mediapipe"),
             "models": {
-                name: hashlib.sha256((modules / name).read_bytes()).hexdigest() for name in MODELS
+                name: hashlib.sha256((wheel() / "modules" / name).read_bytes()).hexdigest()
+                for name in models
             },
             "settings": SETTINGS,
         }
-
-
-def _landmarks(results: Any, aspect: float) -> Landmarks:
-    """MediaPipe's results of one frame whose width is `aspect` times its height."""
-    points = np.full((len(HOLISTIC), 3), np.nan, np.float32)
-    confidence = np.zeros(len(HOLISTIC), np.float32)
-    source = np.full(len(HOLISTIC.parts), MISSING, np.uint8)
-    for i, (name, where) in enumerate(zip(_RESULTS, HOLISTIC.parts.values(), strict=True)):
-        part = getattr(results, name)
-        if part is None:
-            continue
-        found = part.landmark
-        points[where] = [(p.x * aspect, p.y, p.z * aspect) for p in found]
-        # Visibility may be 0 for a point that is given all the same; 0 would mean missing.
-        confidence[where] = [max(p.visibility, 1 / 255) for p in found] if i == 0 else 1.0
-        source[i] = DETECTED
-    return Landmarks(points, confidence, source)

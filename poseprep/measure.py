@@ -1,0 +1,200 @@
+"""One video → the keypoints of its clips: what a worker process does."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import NamedTuple
+
+import numpy as np
+
+from poseprep.clip import Clip
+from poseprep.errors import VideoError
+from poseprep.find import Video
+from poseprep.labels import Label
+from poseprep.landmarkers import LANDMARKERS, Landmarker, Landmarks
+from poseprep.outcome import ClipHead, Outcome
+from poseprep.piece import PIECE_FRAMES, Frames, pack
+from poseprep.segment import Segment
+from poseprep.settings import ExtractSettings
+from poseprep.video import VideoReader, file_hash, file_stat
+
+# How often a worker tells how far it is: often enough for any time limit, and for a bar.
+_REPORT_SECONDS = 0.3
+# A segment may end a little after its video: times in tables are rounded.
+_COVERED_SHARE = 0.95
+
+
+class Stretch(NamedTuple):
+    """Some frames of a clip: stretch `number` of those that follow each other, from 0."""
+
+    key: str
+    number: int
+    frames: Frames
+
+
+class Piece(NamedTuple):
+    """A stretch, packed."""
+
+    key: str
+    number: int
+    blob: bytes
+
+
+class Extractor:
+    """What a worker process holds: one landmarker, for all the videos it is given."""
+
+    def __init__(self, settings: ExtractSettings):
+        self._landmarker = make_landmarker(settings)
+        # What fails for every video must end the run, and not become a problem of each of them.
+        with self._landmarker.tracker():
+            pass
+
+    def __call__(self, task: tuple[Video, Sequence[Segment]]) -> Iterator[int | Piece | Outcome]:
+        """Yields how many frames are done, and pieces; at last the outcome."""
+        video, segments = task
+        stat = stat_if_readable(video)
+        try:
+            for said in measure(video, segments, self._landmarker):
+                if isinstance(said, Stretch):
+                    yield Piece(said.key, said.number, pack(said.frames))
+                else:
+                    yield said
+            return
+        except VideoError as error:
+            reason = str(error)
+        except Exception as error:  # one odd video must not end a run of days: it is recorded
+            reason = f"failed unexpectedly: {type(error).__name__}: {error}"
+        yield Outcome(video.key, [], {segment.key: reason for segment in segments}, *stat)
+
+
+def make_landmarker(settings: ExtractSettings) -> Landmarker:
+    return LANDMARKERS[settings.landmarker](face=settings.face, recover=settings.recover)
+
+
+def extract_clip(video: Video, landmarker: Landmarker, label: Label = Label()) -> Clip:
+    """The keypoints of one video, as the landmarker gives them: nothing filled, nothing rounded.
+
+    Raises:
+        VideoError: no frame of the video can be read, or it changed meanwhile.
+    """
+    stretches: list[Frames] = []
+    for said in measure(video, (Segment(video.key),), landmarker):
+        if isinstance(said, Stretch):
+            stretches.append(said.frames)
+        elif isinstance(said, Outcome):
+            head = asdict(said.clips[0])
+            del head["pieces"], head["frames"]
+            whole = Frames(*map(np.concatenate, zip(*stretches, strict=True)))
+            return Clip(**whole._asdict(), **head, **asdict(label), skeleton=landmarker.skeleton)
+    raise RuntimeError(f"{video.key}: the extraction ended without an outcome")
+
+
+def measure(
+    video: Video, segments: Sequence[Segment], landmarker: Landmarker
+) -> Iterator[int | Stretch | Outcome]:
+    """Decode a video once and follow the signer through each of its segments.
+
+    Every segment has a tracker of its own, so that its points do not depend on the others.
+    Yields how many frames are done, now and then, and stretches; at last the outcome.
+
+    Raises:
+        VideoError: no frame of the video can be read, or it changed meanwhile.
+    """
+    stat = file_stat(video)
+    reader = VideoReader(video, [segment.span for segment in segments])
+    recorders = [_Recorder(segment, landmarker) for segment in segments]
+    coming = deque(sorted(recorders, key=lambda recorder: recorder.segment.span))
+    running: list[_Recorder] = []
+    frames, told = 0, time.monotonic()
+    with ExitStack() as trackers:
+        for seconds, picture in reader:
+            while coming and seconds >= coming[0].segment.start - 1e-6:
+                running.append(coming.popleft())
+                running[-1].open(trackers)
+            for recorder in running:
+                if recorder.segment.over(seconds):
+                    recorder.close()
+                    continue
+                recorder.add(seconds, picture)
+                if len(recorder.times) == PIECE_FRAMES:
+                    yield recorder.flush()
+            running = [recorder for recorder in running if not recorder.segment.over(seconds)]
+            frames += 1
+            if time.monotonic() - told >= _REPORT_SECONDS:
+                told = time.monotonic()
+                yield frames
+        for recorder in recorders:
+            if recorder.times:
+                yield recorder.flush()
+    yield frames
+    digest = file_hash(video)
+    if file_stat(video) != stat:
+        raise VideoError("the file changed while it was read; extract it again")
+    done = [recorder.head(reader.fps, digest, stat) for recorder in recorders if recorder.frames]
+    reasons = {recorder.segment.key: _lacks(recorder, reader) for recorder in recorders}
+    problems = {key: reason for key, reason in reasons.items() if reason}
+    yield Outcome(video.key, done, problems, *stat)
+
+
+def _lacks(recorder: "_Recorder", reader: VideoReader) -> str:
+    """What a clip lacks of what was asked for, in words; empty where it is whole."""
+    segment, end = recorder.segment, reader.end
+    if reader.cut and segment.end > end:
+        return reader.cut
+    if recorder.frames == 0:
+        return f"no frame from {segment.start:.3f} s on: the video ends at {end:.3f} s"
+    if segment.end == float("inf"):
+        return ""
+    if end - segment.start < _COVERED_SHARE * (segment.end - segment.start):
+        return f"the video ends at {end:.3f} s, before the segment does"
+    return ""
+
+
+class _Recorder:
+    """Follows the signer through one segment and keeps the keypoints until they are handed on."""
+
+    def __init__(self, segment: Segment, landmarker: Landmarker):
+        self.segment, self._landmarker = segment, landmarker
+        self.times: list[float] = []
+        self._landmarks: list[Landmarks] = []
+        self._stretches = self.frames = 0
+        self._size = (0, 0)
+        self._tracker = ExitStack()
+
+    def open(self, trackers: ExitStack) -> None:
+        self._track = self._tracker.enter_context(self._landmarker.tracker())
+        trackers.push(self._tracker)
+
+    def close(self) -> None:
+        self._tracker.close()
+
+    def add(self, seconds: float, picture: np.ndarray) -> None:
+        self.times.append(seconds)
+        self._landmarks.append(self._track(picture))
+        self._size = picture.shape[1], picture.shape[0]
+
+    def flush(self) -> Stretch:
+        points, confidence, source = (
+            np.stack(values) for values in zip(*self._landmarks, strict=True)
+        )
+        frames = Frames(np.array(self.times), points, confidence, source)
+        stretch = Stretch(self.segment.key, self._stretches, frames)
+        self._stretches, self.frames = self._stretches + 1, self.frames + len(self.times)
+        self.times, self._landmarks = [], []
+        return stretch
+
+    def head(self, fps: float, sha256: str, stat: tuple[int, int]) -> ClipHead:
+        return ClipHead(
+            self.segment.key, self._stretches, self.frames, *self._size, fps, sha256, *stat
+        )
+
+
+def stat_if_readable(video: Video) -> tuple[int, int]:
+    """Size and time of a file that can be read; else nothing, so that it is tried again."""
+    try:
+        return file_stat(video) if os.access(video.path, os.R_OK) else (0, 0)
+    except VideoError:
+        return 0, 0

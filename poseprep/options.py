@@ -1,0 +1,130 @@
+"""Settings as dataclass fields, from which the commands' options are made: a default lives once.
+
+Nothing heavy is imported here or where settings are: `slr --help` must be quick.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from types import NoneType
+from typing import Any, TypeVar, get_args
+
+from poseprep.errors import InputError
+
+T = TypeVar("T")
+
+
+def setting(
+    default: Any,
+    help: str,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """A field of a settings dataclass, with what its option says and allows."""
+    limits = {"minimum": minimum, "maximum": maximum, "choices": choices}
+    return field(default=default, metadata={"help": help, **limits})
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting as a command-line option: `views.shear` becomes `--views-shear`.
+
+    minimum and maximum are allowed themselves; None is no limit.
+    """
+
+    path: tuple[str, ...]
+    type: type
+    default: Any
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """As a Python argument: `views_shear`."""
+        return "_".join(self.path)
+
+    @property
+    def flag(self) -> str:
+        """As a user types it: `--views-shear`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, for a person."""
+        if self.choices is not None:
+            return f"one of {', '.join(self.choices)}"
+        limits = ((self.minimum, "at least"), (self.maximum, "at most"))
+        said = [f"{words} {limit}" for limit, words in limits if limit is not None]
+        return f"a number, {' and '.join(said)}" if said else "a number"
+
+    def allows(self, value: Any) -> bool:
+        """Whether a value lies within the limits; infinite and not a number never do."""
+        if self.type in (bool, str):
+            return self.choices is None or value in self.choices
+        if value is None:
+            return self.default is None
+        return (
+            math.isfinite(value)
+            and (self.minimum is None or value >= self.minimum)
+            and (self.maximum is None or value <= self.maximum)
+        )
+
+
+def check(config: Any) -> None:
+    """Raise InputError for the first setting that is not allowed, by its option's name."""
+    for option in options(type(config)):
+        value = reduce(getattr, option.path, config)
+        if not option.allows(value):
+            raise InputError(f"{option.flag}: expected {option.allowed}, found {value!r}")
+
+
+def options(cls: type, prefix: tuple[str, ...] = ()) -> list[Option]:
+    """Every setting of a config class, those of its groups included."""
+    found = []
+    for entry in dataclasses.fields(cls):
+        path = (*prefix, entry.name)
+        if isinstance(entry.type, type) and dataclasses.is_dataclass(entry.type):
+            found += options(entry.type, path)
+        else:
+            found.append(Option(path, _value_type(entry.type), entry.default, **entry.metadata))
+    return found
+
+
+def _value_type(annotation: Any) -> type:
+    """`float` for `float | None`."""
+    given = [kind for kind in get_args(annotation) if kind is not NoneType]
+    return given[0] if given else annotation
+
+
+def from_options(cls: type[T], values: Mapping[str, Any]) -> T:
+    """The config of these option values, by `Option.name`; what is left out is the default."""
+    flat = {option.path: values[option.name] for option in options(cls) if option.name in values}
+    return _build(cls, flat, ())
+
+
+def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
+    """The config that `dataclasses.asdict` was made from. Unknown names raise TypeError."""
+    groups = {
+        entry.name: from_dict(entry.type, values[entry.name])
+        for entry in dataclasses.fields(cls)  # type: ignore[arg-type]
+        if isinstance(entry.type, type)
+        and dataclasses.is_dataclass(entry.type)
+        and entry.name in values
+    }
+    return cls(**{**values, **groups})
+
+
+def _build(cls: type[T], flat: Mapping[tuple[str, ...], Any], prefix: tuple[str, ...]) -> T:
+    given: dict[str, Any] = {}
+    for entry in dataclasses.fields(cls):  # type: ignore[arg-type]
+        path = (*prefix, entry.name)
+        if isinstance(entry.type, type) and dataclasses.is_dataclass(entry.type):
+            given[entry.name] = _build(entry.type, flat, path)
+        elif path in flat:
+            given[entry.name] = flat[path]
+    return cls(**given)

@@ -1,0 +1,92 @@
+"""The settings of extraction. Nothing heavy is imported here: `slr --help` must be quick."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from poseprep.errors import InputError
+from poseprep.options import setting
+
+# The names of LANDMARKERS and FACES, said again here because those need numpy; a test compares.
+LANDMARKER_NAMES = ("mediapipe",)
+FACE_NAMES = ("full", "contours", "none")
+
+
+@dataclass(frozen=True)
+class ExtractSettings:
+    """What decides the points: two stores of different settings never mix.
+
+    Attributes:
+        fps: None where there are no folders of images.
+    """
+
+    landmarker: str = setting("mediapipe", "what finds the keypoints", choices=LANDMARKER_NAMES)
+    face: str = setting("full", "how much of the face mesh is stored", choices=FACE_NAMES)
+    recover: bool = setting(True, "look a second time for hands that were missed")
+    fps: float | None = setting(None, "frames a second of folders of images", minimum=1e-3)
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """How an extraction is carried out; none of it changes a point.
+
+    Attributes:
+        workers: None is one for every core.
+        shard: `I/N`, which part of the videos; empty is all of them.
+        dask: address of a Dask cluster that does the work; empty is this machine.
+    """
+
+    workers: int | None = setting(None, "processes  [default: one a core]", minimum=1)
+    timeout: float = setting(
+        60.0, "seconds without a frame after which a video is given up", minimum=1
+    )
+    strict: bool = setting(False, "stop at the first video that cannot be stored whole")
+    overwrite: bool = setting(False, "start anew where OUT is already there")
+    retry_problems: bool = setting(False, "try videos again that were problems before")
+    rehash: bool = setting(False, "compare the contents of all videos, not only size and time")
+    prune: bool = setting(False, "drop clips whose videos are not there any more")
+    shard: str = setting("", "do one part of the videos: I/N, with I from 1 to N")
+    dask: str = setting("", "address of a Dask scheduler whose workers do the work")
+
+    def part(self) -> tuple[int, int]:
+        """The shard as numbers, (1, 1) where there is none.
+
+        Raises:
+            InputError: it is not I/N with 1 ≤ I ≤ N.
+        """
+        if not self.shard:
+            return 1, 1
+        first, _, last = self.shard.partition("/")
+        if first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last):
+            return int(first), int(last)
+        raise InputError(
+            f"--shard {self.shard}: expected I/N with I from 1 to N, such as 3/16; "
+            "an array of 16 jobs does the parts 1/16 to 16/16"
+        )
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two settings, each as `name: there → here`; groups name by name."""
+    found = []
+    for name in [*there, *(name for name in here if name not in there)]:
+        one, other = there.get(name), here.get(name)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            found += differences(one, other, f"{prefix}{name}.")
+        elif one != other:
+            found.append(f"{prefix}{name}: {_shown(one)} → {_shown(other)}")
+    return found
+
+
+def check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
+    """Raises InputError, with the differences, unless `what` was made with these settings."""
+    if found := differences(there, here):
+        raise InputError(
+            f"{what} was made with other settings, and they are never mixed (there → now): "
+            f"{'; '.join(found)}. Use the same settings, give another OUT, or start anew with "
+            "--overwrite"
+        )
+
+
+def _shown(value: Any) -> str:
+    text = "not set" if value is None else str(value)
+    return text if len(text) <= 40 else text[:37] + "…"

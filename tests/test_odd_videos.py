@@ -1,0 +1,37 @@
+"""Nothing that calls itself a video brings the reader down, or is read wrongly in silence."""
+
+import numpy as np
+import pytest
+from odd_videos import ODD
+
+from poseprep.errors import VideoError
+from poseprep.find import Video
+from poseprep.video import VideoReader
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_every_odd_video_is_read_or_says_why_not(name, tmp_path):
+    odd = ODD[name]
+    path = tmp_path / f"video.{odd.ending}"
+    odd.make(path)
+    fewest, most = odd.frames
+    if most == 0:
+        with pytest.raises(VideoError) as error:
+            list(VideoReader(Video("key", path)))
+        assert odd.reason in str(error.value)
+        return
+    reader = VideoReader(Video("key", path))
+    times, frames = zip(*reader, strict=True)
+    assert fewest <= len(frames) <= most
+    assert odd.reason in reader.cut
+    assert bool(reader.cut) == bool(odd.reason)
+    assert times[0] == 0
+    assert (np.diff(times) > 0).all()
+    if odd.step:
+        assert np.allclose(times, np.arange(len(times)) * odd.step, atol=1e-3)
+    if odd.times:
+        assert np.allclose(times, odd.times, atol=1e-3)
+    width, height = odd.size
+    assert {frame.shape for frame in frames} == {(height, width, 3)}
+    for frame in frames[: None if not odd.reason else 1]:
+        assert (frame[odd.corner] > 150).all()
