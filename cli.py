@@ -239,6 +239,24 @@ def probe(paths: tuple[Path, ...], **chosen: Any) -> None:
     say(score_table(score(run, from_options(ProbeConfig, chosen), store)))
 
 
+@main.group()
+def bench() -> None:
+    """Measure this toolkit on this machine, beside a reference in the same run."""
+
+
+@bench.command("extract")
+@click.argument("videos", type=click.Path(path_type=Path))
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@click.option("--rounds", type=click.IntRange(1), default=1, show_default=True)
+def bench_extract(videos: Path, workers: int | None, rounds: int) -> None:
+    """Extraction of VIDEOS beside a plain MediaPipe loop: speed, CPU, memory, bytes."""
+    from poseprep import bench
+    from poseprep.extract import default_workers
+    from poseprep.text import bench_table
+
+    say(bench_table(bench.bench_extract(videos, workers or default_workers(), rounds, say)))
+
+
 @main.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 @click.option(

@@ -35,6 +35,7 @@ def contents(
     store: KeypointStore | None,
     outcomes: Mapping[str, Outcome],
     unreadable: Mapping[str, str] = {},
+    moved: Mapping[str, tuple[int, int]] = {},
     dropped: frozenset[str] = frozenset(),
 ) -> Contents:
     """The older store, brought up to date.
@@ -43,6 +44,7 @@ def contents(
 
     Args:
         unreadable: folders whose videos cannot be seen → why.
+        moved: clip key → the size and time that its file has now.
         dropped: keys to leave out.
     """
     found = Contents()
@@ -60,6 +62,11 @@ def contents(
             found.problems[key] = Problem(
                 key, reason, outcome.when, outcome.file_bytes, outcome.file_modified
             )
+    for key in moved.keys() & found.problems.keys():
+        file_bytes, file_modified = moved[key]
+        found.problems[key] = replace(
+            found.problems[key], file_bytes=file_bytes, file_modified=file_modified
+        )
     # Folders stand there with the reason of today, or not at all.
     for key in [key for key, problem in found.problems.items() if _is_folder(problem)]:
         del found.problems[key]
@@ -142,8 +149,13 @@ def update_tables(
             columns["file_bytes"][i], columns["file_modified"][i] = moved[key]
     rows = sorted(problems.values(), key=lambda problem: problem.key)
     same = all(columns[name] == store.columns[name].tolist() for name in columns)
-    told = [(row.key, row.reason) for row in rows] == [(p.key, p.reason) for p in store.problems]
-    if not (same and told and labels_from == store.labels_from):
+    # When a folder's problem was noticed is no news.
+    told = [replace(row, when="") for row in store.problems]
+    if not (
+        same
+        and [replace(row, when="") for row in rows] == told
+        and labels_from == store.labels_from
+    ):
         rewrite_tables(store.path, columns, rows, labels_from)
 
 

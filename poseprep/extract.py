@@ -196,13 +196,16 @@ class Extraction:
     def _complete(self, progress: bool) -> None:
         """Bring the store up to date, if there is anything to be done to it."""
         dropped = frozenset(self.inventory.without_video if self.options.prune else ())
-        wanted = contents(self._store, self._journal.outcomes, self.found.unreadable, dropped)
+        moved = self.inventory.moved
+        wanted = contents(
+            self._store, self._journal.outcomes, self.found.unreadable, moved, dropped
+        )
         labels = choose_labels(wanted.clips, self.labels, self._store)
         source = self.labels.source
         if self._store is not None and self._store.labels_from == "table":
             source = "table"
         if self._store is not None and wanted.same_clips(self._store):
-            update_tables(self._store, wanted.problems, labels, self.inventory.moved, source)
+            update_tables(self._store, wanted.problems, labels, moved, source)
         else:
             writer = KeypointStore.create(
                 self.out,
@@ -215,7 +218,6 @@ class Extraction:
             )
             frames = wanted.frames(self._store)
             with writer, Progress("writing the store", 1, frames, progress) as bar:
-                moved = self.inventory.moved
                 write(writer, wanted, self._journal, self._store, labels, moved, bar.add)
         self._journal.remove()
 

@@ -37,6 +37,7 @@ class Inventory:
         new, changed, again: keys of the tasks' videos: never seen, with another content than they
             had, to be tried again.
         done: clips that need nothing.
+        problems: of those, what could not be stored whole and is not tried again.
         moved: clip key → the file's size and time now, where it has another time but the content
             that it had.
         without_video: clips and problems, known, that nobody asks for any more.
@@ -47,6 +48,7 @@ class Inventory:
     changed: list[str] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
     done: int = 0
+    problems: int = 0
     moved: dict[str, tuple[int, int]] = field(default_factory=dict)
     without_video: list[str] = field(default_factory=list)
 
@@ -96,7 +98,10 @@ def take_inventory(
         inventory.done += len(segments) - len(left)
         for segment in segments:
             there = known.get(segment.key)
-            if there and verdicts[segment.key] == "done" and there[:2] != file.stat:
+            if there is None or verdicts[segment.key] != "done":
+                continue
+            inventory.problems += there.problem
+            if there[:2] != file.stat:
                 inventory.moved[segment.key] = file.stat
         if left:
             inventory.tasks.append((video, left))

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+from poseprep.bench import Bench
 from poseprep.extract import BYTES_A_FRAME, SECONDS_A_FRAME, Extraction, Summary
 from poseprep.labels import Labels
 from poseprep.quality import Coverage, describe_store
@@ -60,8 +61,12 @@ def extraction_plan(extraction: Extraction, frames: int) -> str:
     if inventory.done:
         kinds = (("new", inventory.new), ("changed", inventory.changed), ("again", inventory.again))
         left = ", ".join(f"{len(keys):,} {kind}" for kind, keys in kinds if keys)
-        done = count(inventory.done, "clip") + " done already"
-        lines[0] += f"; {done}" + (f"; videos to do: {left}" if left else ", nothing is left to do")
+        lines[0] += f"; {count(inventory.done - inventory.problems, 'clip')} done already"
+        if inventory.problems:
+            lines[0] += (
+                f", {count(inventory.problems, 'known problem')} (--retry-problems tries again)"
+            )
+        lines[0] += f"; to do: {left}" if left else "; nothing is left to do"
         if extraction.resumed:
             lines[0] = "Continuing. " + lines[0]
     if inventory.tasks:
@@ -205,4 +210,27 @@ def accuracy_table(rows: list[Accuracy]) -> str:
             else f"{row.median:15.3f}{row.percentile95:17.3f}"
         )
         lines.append(f"{row.what.replace('_', ' '):<12}{row.found:17.1%}{errors}")
+    return "\n".join(lines)
+
+
+def bench_table(bench: Bench) -> str:
+    """`slr bench extract`: the first row is what the others are compared with."""
+    plain, *_ = bench.rows
+    lines = [
+        f"{count(bench.videos, 'video')}, {count(plain.frames, 'frame')}; {bench.machine}",
+        "",
+        f"{'':<42}{'frames/s':>10}{'speed':>8}{'CPU ms/frame':>14}{'peak MiB':>10}"
+        f"{'bytes/frame':>13}",
+    ]
+    for row in bench.rows:
+        stored = f"{row.bytes:13,.0f}" if row.bytes else f"{'–':>13}"
+        lines.append(
+            f"{row.name:<42}{row.rate:10.1f}{row.rate / plain.rate:7.2f}×{row.cpu_ms:14.1f}"
+            f"{row.peak_mib:10.0f}{stored}"
+        )
+    lines += [
+        "",
+        f"CPU inside MediaPipe's own process(), in the plain loop: {bench.inside_ms:.1f} ms/frame",
+        f"reading body and hands from the store: {bench.read_rate:,.0f} frames/s",
+    ]
     return "\n".join(lines)

@@ -86,12 +86,21 @@ class VideoReader:
         )
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
+        for time, frame in self.steps():
+            if frame is not None:
+                yield time, frame
+
+    def steps(self) -> Iterator[tuple[float, np.ndarray | None]]:
+        """As iterating, but also a None for every frame outside the spans.
+
+        To tell that reading goes on: a span may begin an hour into a video.
+        """
         spans, size = deque(self._spans), None
         for time, picture in self._images() if self.video.images else self._decoded():
             while spans and time >= spans[0][1] - _TOLERANCE:
                 spans.popleft()
-            wanted = bool(spans) and time >= spans[0][0] - _TOLERANCE
-            if wanted:
+            frame = None
+            if spans and time >= spans[0][0] - _TOLERANCE:
                 try:
                     frame = picture()
                     size = size or frame.shape
@@ -102,10 +111,9 @@ class VideoReader:
                     break
             self._frames += 1
             self._last, self.end = time, time + 1 / self.fps
-            if wanted:
-                yield time, frame
-            elif not spans:
+            if not spans:
                 return
+            yield time, frame
         if self._frames == 0:
             raise VideoError(self.cut or self._nothing())
         if not self._fps_known and self._last > 0:

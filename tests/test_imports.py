@@ -10,7 +10,7 @@ from conftest import REPOSITORY
 
 # Package → the only files that may import it.
 SOLE_IMPORTERS = {
-    "mediapipe": {"poseprep/landmarkers/mediapipe.py"},
+    "mediapipe": {f"poseprep/landmarkers/{name}.py" for name in ("mediapipe", "plain_loop")},
     "h5py": {f"poseprep/store_{name}.py" for name in ("file", "layout", "relabel", "writer")},
 }
 FORBIDDEN = {
@@ -49,16 +49,15 @@ def test_imports_point_downwards(path):
 
 
 def test_landmarkers_and_the_store_meet_only_in_extract():
-    def uses(path, module):
-        return any(name.startswith(module) for name in imported(path))
+    """What measures knows no store, what keeps knows no landmarker."""
 
-    meeting = {
-        name_of(path)
-        for path in modules()
-        if uses(path, "poseprep.landmarkers") and uses(path, "poseprep.store")
-    }
-    assert meeting == {"poseprep/extract.py"}
+    def uses(path, *modules):
+        return any(name.startswith(modules) for name in imported(path))
+
     for path in modules():
+        measures = uses(path, "poseprep.landmarkers", "poseprep.measure")
+        keeps = uses(path, "poseprep.store.", "poseprep.assemble")
+        assert not (measures and keeps) or name_of(path) == "poseprep/extract.py"
         if "landmarkers" in path.parts:
             assert not uses(path, "poseprep.store")
 
