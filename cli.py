@@ -175,6 +175,31 @@ def label(store: Path, table: Path) -> None:
 
 
 @main.command()
+@click.argument("stores", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Make OUT anew where it is already there.")
+def merge(stores: tuple[Path, ...], out: Path, overwrite: bool) -> None:
+    """Join STORES of equal settings, such as the shards of a corpus, to the store OUT."""
+    from poseprep.merge import merge as join
+    from poseprep.text import merged_summary
+
+    say(merged_summary(join(stores, out, overwrite), out))
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.pass_context
+def verify(context: click.Context, store: Path) -> None:
+    """Check STORE: its structure, its checksums, and what a store promises."""
+    from poseprep.verify import verify as check
+
+    findings = check(store)
+    say("\n".join(findings) or f"{store}: all is well")
+    if findings:
+        context.exit(EXIT_INPUT)
+
+
+@main.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.argument("key")
 @click.option(

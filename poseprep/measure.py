@@ -19,7 +19,8 @@ from poseprep.outcome import ClipHead, Outcome
 from poseprep.piece import PIECE_FRAMES, Frames, pack
 from poseprep.segment import Segment
 from poseprep.settings import ExtractSettings
-from poseprep.video import VideoReader, file_hash, file_stat
+from poseprep.video import VideoReader
+from poseprep.video_file import file_stat, hash_steps
 
 # How often a worker tells how far it is: often enough for any time limit, and for a bar.
 _REPORT_SECONDS = 0.3
@@ -108,9 +109,13 @@ def measure(
     recorders = [_Recorder(segment, landmarker) for segment in segments]
     coming = deque(sorted(recorders, key=lambda recorder: recorder.segment.span))
     running: list[_Recorder] = []
-    frames, told = 0, time.monotonic()
+    frames, clock = 0, _Clock()
     with ExitStack() as trackers:
-        for seconds, picture in reader:
+        for seconds, picture in reader.steps():
+            if clock.rings():
+                yield frames
+            if picture is None:  # between the segments
+                continue
             while coming and seconds >= coming[0].segment.start - 1e-6:
                 running.append(coming.popleft())
                 running[-1].open(trackers)
@@ -123,14 +128,13 @@ def measure(
                     yield recorder.flush()
             running = [recorder for recorder in running if not recorder.segment.over(seconds)]
             frames += 1
-            if time.monotonic() - told >= _REPORT_SECONDS:
-                told = time.monotonic()
-                yield frames
         for recorder in recorders:
             if recorder.times:
                 yield recorder.flush()
-    yield frames
-    digest = file_hash(video)
+    digest = ""
+    for digest in hash_steps(video):
+        if clock.rings():
+            yield frames
     if file_stat(video) != stat:
         raise VideoError("the file changed while it was read; extract it again")
     done = [recorder.head(reader.fps, digest, stat) for recorder in recorders if recorder.frames]
@@ -151,6 +155,20 @@ def _lacks(recorder: "_Recorder", reader: VideoReader) -> str:
     if end - segment.start < _COVERED_SHARE * (segment.end - segment.start):
         return f"the video ends at {end:.3f} s, before the segment does"
     return ""
+
+
+class _Clock:
+    """Rings when it is time to tell that work goes on."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+
+    def rings(self) -> bool:
+        now = time.monotonic()
+        due = now - self._told >= _REPORT_SECONDS
+        if due:
+            self._told = now
+        return due
 
 
 class _Recorder:

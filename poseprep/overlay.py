@@ -119,7 +119,8 @@ def _frames(video: Video, clip: Clip, wanted: np.ndarray) -> dict[int, np.ndarra
     pictures, last = {}, int(wanted[-1])
     expected = (clip.height, clip.width) if clip.height else None
     try:
-        for i, (_, frame) in enumerate(VideoReader(video)):
+        # A segment begins where its first frame lies in the video.
+        for i, (_, frame) in enumerate(VideoReader(video, [(float(clip.time[0]), math.inf)])):
             if expected and frame.shape[:2] != expected:
                 raise VideoError(
                     f"{frame.shape[1]}×{frame.shape[0]} pixels, but the clip was extracted from "

@@ -221,7 +221,17 @@ class KeypointStore:
         self, name: str, start: int = 0, stop: int | None = None
     ) -> Float[np.ndarray, "F Vp 3"]:
         """One part's points of all frames (or of `start:stop`), NaN where missing."""
-        return self._file.read(f"frames/{name}/points", start, stop)
+        return self._part_points(name, start, stop)
+
+    def _part_points(
+        self,
+        part: str,
+        start: int = 0,
+        stop: int | None = None,
+        columns: np.ndarray | slice = slice(None),
+    ) -> Float[np.ndarray, "F Vp 3"]:
+        start, stop, _ = slice(start, stop).indices(self.frames)
+        return self._file.read_points(f"frames/{part}/points", start, max(start, stop), columns)
 
     def part_confidence(
         self, name: str, start: int = 0, stop: int | None = None
@@ -241,20 +251,26 @@ class KeypointStore:
 
     def points(self, names: Iterable[str]) -> Float[np.ndarray, "F V 3"]:
         """Some points of all frames, in the order asked. Parts nobody asks for are not read."""
-        return self._gather(names, self.part, (3,))
+        wanted = self.skeleton.indices(names)
+        points = np.empty((self.frames, len(wanted), 3), np.float32)
+        for part, places, columns in self._by_part(wanted):
+            points[:, places] = self._part_points(part, columns=columns)
+        return points
 
     def confidence(self, names: Iterable[str]) -> Float[np.ndarray, "F V"]:
         """The confidence of some points of all frames, in the order asked."""
-        return self._gather(names, self.part_confidence, ())
-
-    def _gather(self, names: Iterable[str], read: Any, tail: tuple[int, ...]) -> np.ndarray:
         wanted = self.skeleton.indices(names)
-        gathered = np.empty((self.frames, len(wanted), *tail), np.float32)
+        confidence = np.empty((self.frames, len(wanted)), np.float32)
+        for part, places, columns in self._by_part(wanted):
+            confidence[:, places] = self.part_confidence(part)[:, columns]
+        return confidence
+
+    def _by_part(self, wanted: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """Part, places among the wanted points, and columns of the part, for each part in use."""
         for part, where in self.skeleton.parts.items():
-            columns = np.flatnonzero((wanted >= where.start) & (wanted < where.stop))
-            if len(columns):
-                gathered[:, columns] = read(part)[:, wanted[columns] - where.start]
-        return gathered
+            places = np.flatnonzero((wanted >= where.start) & (wanted < where.stop))
+            if len(places):
+                yield part, places, wanted[places] - where.start
 
     def videos_folder(self) -> Path:
         """Where the videos lay when they were extracted; recorded relative to the store.

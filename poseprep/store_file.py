@@ -10,6 +10,11 @@ import numpy as np
 from poseprep.errors import InputError
 from poseprep.store_layout import TEXT, one_line
 
+# Large reads go in stretches of so many frames, which stay in the processor's cache.
+_READ_FRAMES = 4096
+# Of each dataset: the chunks that clips lie in, so that reading clip by clip reads them once.
+_CACHE_BYTES = 4 * 2**20
+
 
 class StoreFile:
     """Reads only what lies in this very file, and says it where the file is damaged.
@@ -30,7 +35,7 @@ class StoreFile:
                 "make one with `slr extract VIDEOS OUT.h5`"
             )
         try:
-            self._file = h5py.File(path, "r")
+            self._file = h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES)
         except OSError as error:
             raise InputError(
                 f"{path}: expected a keypoint store (HDF5), found something that does not open "
@@ -74,10 +79,34 @@ class StoreFile:
             text = h5py.check_string_dtype(dataset.dtype) is not None
             return (dataset.asstr() if text else dataset)[start:stop]
         except (OSError, RuntimeError) as error:
-            raise InputError(
-                f"{self.path}: damaged, /{name} cannot be read ({one_line(error)}); "
-                "take it from a copy, or make it again with `slr extract`"
-            ) from error
+            raise self._damaged(name, error) from error
+
+    def read_points(
+        self, name: str, start: int, stop: int, columns: np.ndarray | slice = slice(None)
+    ) -> np.ndarray:
+        """Rows of some points of a dataset (F, Vp, 3), a chunk read once."""
+        dataset = self.dataset(name)
+        one_by_one = dataset.chunks is not None and dataset.chunks[2] == 1
+        width = len(np.arange(dataset.shape[1])[columns])
+        points = np.empty((stop - start, width, dataset.shape[2]), dataset.dtype)
+        try:
+            for first in range(start, stop, _READ_FRAMES):
+                last = min(first + _READ_FRAMES, stop)
+                rows = points[first - start : last - start]
+                if not one_by_one:
+                    rows[:] = dataset[first:last][:, columns]
+                    continue
+                for axis in range(dataset.shape[2]):
+                    rows[:, :, axis] = dataset[first:last, :, axis][:, columns]
+        except (OSError, RuntimeError) as error:
+            raise self._damaged(name, error) from error
+        return points
+
+    def _damaged(self, name: str, error: Exception) -> InputError:
+        return InputError(
+            f"{self.path}: damaged, /{name} cannot be read ({one_line(error)}); "
+            "take it from a copy, or make it again with `slr extract`"
+        )
 
     def table(self, name: str, dtypes: dict[str, Any]) -> dict[str, np.ndarray]:
         """Columns of equal length and of these types."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from poseprep.bench import Bench
 from poseprep.extract import BYTES_A_FRAME, SECONDS_A_FRAME, Extraction, Summary
 from poseprep.labels import Labels
+from poseprep.merge import Merged
 from poseprep.quality import Coverage, describe_store
 from poseprep.signer.accuracy import Accuracy
 from poseprep.store import KeypointStore
@@ -139,6 +140,18 @@ def extraction_summary(summary: Summary, out: Path) -> str:
         )
         first = list(summary.problems.items())[:_NAMED]
         lines += [printable(f"  {key}: {reason}") for key, reason in first]
+    return "\n".join(lines)
+
+
+def merged_summary(merged: Merged, out: Path) -> str:
+    """What `slr merge` joined."""
+    lines = [f"{out}: {count(merged.clips, 'clip')}, {count(merged.frames, 'frame')}"]
+    if merged.problems:
+        lines[0] += f", {count(merged.problems, 'problem')} (`slr info {out}` lists them)"
+    if merged.duplicates:
+        lines.append(f"{count(merged.duplicates, 'clip')} stood in several stores, and once here")
+    if merged.missing_shards:
+        lines.append(f"not all shards are here; missing: {', '.join(merged.missing_shards)}")
     return "\n".join(lines)
 
 

@@ -31,6 +31,14 @@ def file_hash(video: Video, tick: Callable[[], None] = lambda: None) -> str:
     Raises:
         VideoError: the file cannot be read.
     """
+    digest = ""
+    for digest in hash_steps(video):
+        tick()
+    return digest
+
+
+def hash_steps(video: Video) -> Iterator[str]:
+    """Empty strings while `file_hash` is at work; at last the hash."""
     digest = hashlib.sha256()
     for path in video.images or (video.path,):
         if video.images:
@@ -39,11 +47,11 @@ def file_hash(video: Video, tick: Callable[[], None] = lambda: None) -> str:
             with _opened(path) as file:
                 while block := file.read(1 << 20):
                     digest.update(block)
-                    tick()
+                    yield ""
         except VideoError:
             if not video.images:
                 raise
-    return digest.hexdigest()
+    yield digest.hexdigest()
 
 
 def file_stat(video: Video) -> tuple[int, int]:

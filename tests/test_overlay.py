@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,19 @@ def test_a_sheet_shows_the_video_under_the_skeleton(make_clip, make_video):
     without = contact_sheet(clip, None, tiles=4)
     assert with_video.shape == without.shape
     assert (with_video != without).any()
+
+
+def test_a_segment_is_shown_with_the_frames_of_its_own_time(make_clip, make_video):
+    path = make_video("a.mp4", frames=10, size=(64, 48))  # frame i is of grey 10 · i
+    whole = make_clip("a.mp4#0.200-0.360", frames=4, width=64, height=48)
+    nobody = replace(
+        whole,
+        points=np.full_like(whole.points, np.nan),
+        confidence=np.zeros_like(whole.confidence),
+        time=0.2 + np.arange(4) / 25,
+    )
+    sheet = contact_sheet(nobody, Video("a.mp4", path))
+    assert sheet[180, 240].mean() == pytest.approx(50, abs=4.9)  # its neighbours are 40 and 60
 
 
 def test_a_key_cannot_lead_out_of_the_folder(make_clip, make_video, tmp_path):

@@ -14,7 +14,6 @@ from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -67,10 +66,12 @@ class Graph:
     def __init__(self, config: Config, outputs: Iterable[str], side: Mapping[str, Any]):
         taken = {_untagged(name) for name in config.side_inputs}
         # The module takes bytes from a file only; else text, or a message of Python's protobuf.
-        with NamedTemporaryFile(suffix=".binarypb") as file:
+        # A file in memory: a full /tmp is no reason to fail.
+        with open(os.memfd_create("graph"), "wb") as file:
             file.write(config.message())
             file.flush()
-            self._graph = core().calculator_graph.CalculatorGraph(binary_graph_path=file.name)
+            path = f"/proc/self/fd/{file.fileno()}"
+            self._graph = core().calculator_graph.CalculatorGraph(binary_graph_path=path)
         self._seen: dict[str, Any] = {}
         self._time = 0
         for output in outputs:
