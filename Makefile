@@ -9,13 +9,20 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export SLR_VIDEOS ?= $(abspath $(wildcard ../shared/videos))
 export SLR_BENCH ?= $(abspath $(wildcard ../shared/bench))
 
-.PHONY: demo test lint results install install-test clean
+.PHONY: demo test soak lint results install install-test clean
 
 demo: install
 	$(BIN)/slr demo --out demo
 
 test: install-test
 	$(BIN)/python -m pytest
+
+# Half an hour of faults and long videos; prints the table of docs/reliability.md. The two long cases
+# run beside the others, on a core of their own.
+soak: install-test
+	$(BIN)/python -m pytest -m soak tests/soak/test_long.py & long=$$!; \
+	$(BIN)/python -m pytest -m soak tests/soak/test_killed.py; killed=$$?; \
+	wait $$long && exit $$killed
 
 lint: install-test
 	$(BIN)/ruff check .

@@ -80,10 +80,11 @@ def bench_extract(
     paths = [str(video.path) for video in found]
     ways = {
         "plain MediaPipe loop, 1 process": [],
-        f"slr extract --no-recover, {workers} workers": ["--no-recover", "--workers", workers],
-        f"slr extract, {workers} workers": ["--workers", workers],
-        "slr extract --no-recover, 1 worker": ["--no-recover", "--workers", 1],
+        f"slr extract --no-recover, workers: {workers}": ["--no-recover", "--workers", workers],
+        f"slr extract, workers: {workers}": ["--workers", workers],
     }
+    if workers > 1:
+        ways["slr extract --no-recover, workers: 1"] = ["--no-recover", "--workers", 1]
     measured: dict[str, list[Row]] = {name: [] for name in ways}
     inside: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -94,7 +95,9 @@ def bench_extract(
                     row, spent = _plain_loop(name, paths)
                     inside.append(1000 * spent / row.frames)
                 else:
-                    row = _extract(name, videos, Path(folder, "out.h5"), map(str, flags))
+                    row = _extract(
+                        name, videos, Path(folder, "out.h5"), [str(flag) for flag in flags]
+                    )
                 measured[name].append(row)
         read_rate = _read_rate(Path(folder, "out.h5"))
     rows = [_together(runs) for runs in measured.values()]

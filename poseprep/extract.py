@@ -191,6 +191,8 @@ class Extraction:
             return run_tasks(work, tasks, self.workers, self.options.timeout)
         from poseprep.cluster import run_on_dask
 
+        # The same paths lead to the videos there, but not from the same folder.
+        tasks = [(video.absolute(), segments) for video, segments in tasks]
         return run_on_dask(work, tasks, self.options.dask, self.options.timeout)
 
     def _complete(self, progress: bool) -> None:

@@ -5,7 +5,7 @@ import math
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from poseprep.errors import InputError
@@ -32,6 +32,11 @@ class Video:
     path: Path
     images: tuple[Path, ...] = ()
     fps: float = 0.0
+
+    def absolute(self) -> "Video":
+        """The same, wherever one stands."""
+        images = tuple(image.absolute() for image in self.images)
+        return replace(self, path=self.path.absolute(), images=images)
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,10 @@ def known_clips(store: KeypointStore | None, outcomes: Mapping[str, Outcome]) ->
     known: dict[str, Known] = {}
     if store is not None:
         names = ("file_bytes", "file_modified", "sha256")
-        files = zip(*(store.columns[name].tolist() for name in names), strict=True)
-        known = {key: Known(*file, False) for key, file in zip(store.keys, files, strict=True)}
+        columns = [store.columns[name].tolist() for name in names]
+        known = {
+            key: Known(*row, problem=False) for key, *row in zip(store.keys, *columns, strict=True)
+        }
         for problem in store.problems:
             sha256 = known[problem.key].sha256 if problem.key in known else ""
             known[problem.key] = Known(problem.file_bytes, problem.file_modified, sha256, True)
@@ -87,7 +89,8 @@ def take_inventory(
         clips: video key → the clips that are wanted of it.
         tick: called while contents are read, and for every video.
     """
-    inventory, wanted = Inventory(), set()
+    inventory = Inventory()
+    wanted: set[str] = set()
     for video in videos:
         tick()
         segments = clips[video.key]

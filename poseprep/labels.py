@@ -59,7 +59,7 @@ def find_labels(keys: list[str], table: str | Path | None = None) -> Labels:
     Raises:
         InputError: the CSV cannot be understood, or none of its rows names a video.
     """
-    whole = {key: (Segment(key),) for key in keys}
+    whole: dict[str, tuple[Segment, ...]] = {key: (Segment(key),) for key in keys}
     if table is None:
         return Labels({key: Label(sign=PurePosixPath(key).parent.name) for key in keys}, whole)
     rows = read_labels(table)

@@ -131,8 +131,7 @@ def measure(
         for recorder in recorders:
             if recorder.times:
                 yield recorder.flush()
-    digest = ""
-    for digest in hash_steps(video):
+    for digest in hash_steps(video):  # noqa: B007
         if clock.rings():
             yield frames
     if file_stat(video) != stat:

@@ -28,6 +28,7 @@ from poseprep.store_writer import StoreWriter
 
 __all__ = ["POINT_STEP", "SCHEMA", "KeypointStore", "Problem", "StoreWriter", "is_hdf5"]
 
+_Indices = np.ndarray | slice
 _MOST_PIXELS = 2**20  # of a side: no picture is larger
 
 
@@ -221,17 +222,8 @@ class KeypointStore:
         self, name: str, start: int = 0, stop: int | None = None
     ) -> Float[np.ndarray, "F Vp 3"]:
         """One part's points of all frames (or of `start:stop`), NaN where missing."""
-        return self._part_points(name, start, stop)
-
-    def _part_points(
-        self,
-        part: str,
-        start: int = 0,
-        stop: int | None = None,
-        columns: np.ndarray | slice = slice(None),
-    ) -> Float[np.ndarray, "F Vp 3"]:
         start, stop, _ = slice(start, stop).indices(self.frames)
-        return self._file.read_points(f"frames/{part}/points", start, max(start, stop), columns)
+        return self._file.read_points(f"frames/{name}/points", start, max(start, stop))
 
     def part_confidence(
         self, name: str, start: int = 0, stop: int | None = None
@@ -254,7 +246,10 @@ class KeypointStore:
         wanted = self.skeleton.indices(names)
         points = np.empty((self.frames, len(wanted), 3), np.float32)
         for part, places, columns in self._by_part(wanted):
-            points[:, places] = self._part_points(part, columns=columns)
+            name, out = f"frames/{part}/points", points[:, places]
+            self._file.read_points(name, 0, self.frames, columns, out)
+            if not isinstance(places, slice):  # then `out` is a copy
+                points[:, places] = out
         return points
 
     def confidence(self, names: Iterable[str]) -> Float[np.ndarray, "F V"]:
@@ -265,12 +260,12 @@ class KeypointStore:
             confidence[:, places] = self.part_confidence(part)[:, columns]
         return confidence
 
-    def _by_part(self, wanted: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    def _by_part(self, wanted: np.ndarray) -> Iterator[tuple[str, _Indices, _Indices]]:
         """Part, places among the wanted points, and columns of the part, for each part in use."""
         for part, where in self.skeleton.parts.items():
             places = np.flatnonzero((wanted >= where.start) & (wanted < where.stop))
             if len(places):
-                yield part, places, wanted[places] - where.start
+                yield part, _as_slice(places), _as_slice(wanted[places] - where.start)
 
     def videos_folder(self) -> Path:
         """Where the videos lay when they were extracted; recorded relative to the store.
@@ -301,3 +296,10 @@ class KeypointStore:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _as_slice(indices: np.ndarray) -> _Indices:
+    """Neighbours in order as a slice, which NumPy reads and writes without a copy."""
+    first, count = int(indices[0]), len(indices)
+    neighbours = (indices == np.arange(first, first + count)).all()
+    return slice(first, first + count) if neighbours else indices

@@ -13,7 +13,7 @@ from poseprep.store_layout import TEXT, one_line
 # Large reads go in stretches of so many frames, which stay in the processor's cache.
 _READ_FRAMES = 4096
 # Of each dataset: the chunks that clips lie in, so that reading clip by clip reads them once.
-_CACHE_BYTES = 4 * 2**20
+_CACHE_BYTES = 2**20
 
 
 class StoreFile:
@@ -25,6 +25,7 @@ class StoreFile:
 
     def __init__(self, path: Path):
         self.path = path
+        self._datasets: dict[str, h5py.Dataset] = {}
         if path.is_dir():
             raise InputError(
                 f"{path}: expected a keypoint store, a file ending in .h5; this is a folder"
@@ -47,6 +48,7 @@ class StoreFile:
         return self._file.attrs
 
     def close(self) -> None:
+        self._datasets.clear()
         self._file.close()
 
     def _object(self, name: str) -> h5py.Group | h5py.Dataset:
@@ -66,11 +68,13 @@ class StoreFile:
         return found
 
     def dataset(self, name: str) -> h5py.Dataset:
-        """A dataset that holds its own values."""
-        found = self._object(name)
-        if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
-            raise KeyError(f"/{name} is not a plain dataset")
-        return found
+        """A dataset that holds its own values. It stays open, so that its cache is kept."""
+        if name not in self._datasets:
+            found = self._object(name)
+            if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
+                raise KeyError(f"/{name} is not a plain dataset")
+            self._datasets[name] = found
+        return self._datasets[name]
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Rows of a dataset; text as str."""
@@ -82,25 +86,32 @@ class StoreFile:
             raise self._damaged(name, error) from error
 
     def read_points(
-        self, name: str, start: int, stop: int, columns: np.ndarray | slice = slice(None)
+        self,
+        name: str,
+        start: int,
+        stop: int,
+        columns: np.ndarray | slice = slice(None),
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Rows of some points of a dataset (F, Vp, 3), a chunk read once."""
+        """Rows of some points of a dataset (F, Vp, 3), each chunk read once; into `out` if given."""
         dataset = self.dataset(name)
-        one_by_one = dataset.chunks is not None and dataset.chunks[2] == 1
-        width = len(np.arange(dataset.shape[1])[columns])
-        points = np.empty((stop - start, width, dataset.shape[2]), dataset.dtype)
+        if out is None:
+            width = len(np.arange(dataset.shape[1])[columns])
+            out = np.empty((stop - start, width, dataset.shape[2]), dataset.dtype)
+        # One coordinate at a time, if they are chunked so: many times faster.
+        by_axis = dataset.chunks is not None and dataset.chunks[2] == 1
         try:
             for first in range(start, stop, _READ_FRAMES):
                 last = min(first + _READ_FRAMES, stop)
-                rows = points[first - start : last - start]
-                if not one_by_one:
+                rows = out[first - start : last - start]
+                if not by_axis:
                     rows[:] = dataset[first:last][:, columns]
                     continue
                 for axis in range(dataset.shape[2]):
                     rows[:, :, axis] = dataset[first:last, :, axis][:, columns]
         except (OSError, RuntimeError) as error:
             raise self._damaged(name, error) from error
-        return points
+        return out
 
     def _damaged(self, name: str, error: Exception) -> InputError:
         return InputError(

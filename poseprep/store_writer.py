@@ -38,10 +38,13 @@ from poseprep.version import toolkit_version
 _BLOCK_FRAMES = 1024
 # A chunk's, in frames: a power of two, so that blocks are whole chunks.
 _CHUNK_BYTES = 256 * 1024
+_GZIP_LEVEL = 4  # above it, writing takes longer and hardly a byte is saved
 # A dataset's cache (each has its own) must hold the chunks that are being filled.
 _CACHE_BYTES = 8 * _CHUNK_BYTES
 # Of this version on, HDF5 keeps checksums of its own structures, too.
-import os as _o; GZIP=int(_o.environ.get("GZ","1"))
+import os as _o
+
+GZIP = int(_o.environ.get("GZ", "1"))
 LIBVER = ("v110", "v110")
 
 
@@ -315,7 +318,7 @@ def _growing(file: h5py.File, name: str, shape: tuple[int, ...], dtype: type) ->
         dtype=dtype,
         shuffle=True,
         compression="gzip",
-        compression_opts=GZIP,
+        compression_opts=_GZIP_LEVEL,
         fletcher32=True,
     )
 

@@ -31,8 +31,7 @@ def file_hash(video: Video, tick: Callable[[], None] = lambda: None) -> str:
     Raises:
         VideoError: the file cannot be read.
     """
-    digest = ""
-    for digest in hash_steps(video):
+    for digest in hash_steps(video):  # noqa: B007
         tick()
     return digest
 

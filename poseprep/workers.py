@@ -68,6 +68,7 @@ class Crew:
         self._work, self._size = work, workers
         self._timeout = math.inf if timeout is None else timeout
         self._workers: list[_Worker] = []
+        self._closed = False
 
     def run(self, tasks: Iterable[Any]) -> Iterator[Report]:
         """Do every task; yields reports as they come.
@@ -82,6 +83,8 @@ class Crew:
         died: Counter[int] = Counter()
         stillborn = 0
         while unfinished:
+            if self._closed:
+                raise RuntimeError("the crew was closed while it was at work")
             self._give(waiting, all_tasks)
             for worker, word, value in self._hear():
                 task = worker.task
@@ -138,7 +141,8 @@ class Crew:
                 yield worker, _ENDED, TimedOut(self._timeout)
 
     def close(self) -> None:
-        """End the processes, whatever they are doing."""
+        """End the processes, whatever they are doing. Another thread may call it, too."""
+        self._closed = True
         with stopping_waits():
             while self._workers:
                 self._workers.pop().end()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import SAMPLE
 
-from poseprep.extract import ExtractOptions, Extraction, ExtractSettings, extract_clip
+from poseprep.extract import Extraction, ExtractOptions, ExtractSettings, extract_clip
 from poseprep.find import Video
 from poseprep.labels import Label
 from poseprep.landmarkers import LANDMARKERS

@@ -4,6 +4,7 @@ from poseprep.errors import InputError
 from poseprep.labels import Label, find_clip_labels, find_labels, read_labels
 from poseprep.segment import Segment
 
+
 def read(path):
     return {key: row.label for key, row in read_labels(path).items()}
 
@@ -90,9 +91,7 @@ def test_cells_left_out_at_the_end_and_empty_lines_are_no_mistake(table):
 
 
 def test_only_line_ends_end_a_row(table):
-    assert read(table("key,sign\nz.mp4,a\u2028b\x0bc\n")) == {
-        "z.mp4": Label("a\u2028b\x0bc")
-    }
+    assert read(table("key,sign\nz.mp4,a\u2028b\x0bc\n")) == {"z.mp4": Label("a\u2028b\x0bc")}
 
 
 def test_a_table_in_another_encoding_is_told(table):

@@ -1,4 +1,4 @@
-"""What a user would write first: MediaPipe Holistic in a loop. `slr bench extract` compares with it.
+"""What a user would write first: MediaPipe Holistic in a loop, for `slr bench extract`.
 
     python -m poseprep.landmarkers.plain_loop VIDEO...
 
