@@ -20,9 +20,11 @@ from poseprep.store_layout import (
     READABLE,
     SCHEMA,
     SINCE_SCHEMA_2,
+    TABLES,
     Problem,
     frame_datasets,
     one_line,
+    tables_sha256,
 )
 from poseprep.store_writer import StoreWriter
 
@@ -39,25 +41,32 @@ class KeypointStore:
             clip = store.clip("hello/anna_1.mp4")
             hands = store.part("left_hand")  # (F, 21, 3), all clips end to end
 
-    Opening checks that everything is there and fits together; points are read when asked for.
+    Opening checks that everything is there and fits together, and the checksum over all that is no
+    frame; points are read when asked for. `poseprep.verify` checks those, too.
+
+    Args:
+        check_tables: whether a wrong checksum is an error; else see `tables_damaged`.
 
     Attributes:
         keys: of the clips, N of them, rising.
         columns: every column of /clips, (N,) each.
         problems: videos that could not be stored whole.
         frames: F, the frames of all clips together.
+        labels_from: "folders" or "table"; empty where that is not known.
+        shard: which part of the videos these are, such as "3/16"; empty for all of them.
 
     Raises:
         InputError: there is no such file, it is no store, of another schema, or damaged. Reading
             later may find damage, too.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, check_tables: bool = True):
         self.path = Path(path)
         self._file = StoreFile(self.path)
         try:
             self._read_head()
             self._check_frames()
+            damage = self.tables_damaged() if check_tables else ""
         except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, OSError) as error:
             self.close()
             raise InputError(
@@ -67,6 +76,11 @@ class KeypointStore:
         except InputError:
             self.close()
             raise
+        if damage:
+            self.close()
+            raise InputError(
+                f"{path}: {damage}; take it from a copy, or make it again with `slr extract`"
+            )
 
     @staticmethod
     def create(
@@ -126,6 +140,25 @@ class KeypointStore:
         there = {column: dtype for column, dtype in dtypes.items() if column not in lacking}
         columns = self._file.table(name, there)
         return columns | {c: np.zeros(len(columns["key"]), dtypes[c]) for c in lacking}
+
+    def tables_damaged(self) -> str:
+        """What speaks against the skeleton and the tables; empty where they are as written."""
+        expected = self._file.attrs.get("tables_sha256")
+        if expected is None:
+            return "" if self.schema < SCHEMA else "its attribute tables_sha256 is missing"
+        tables = {
+            name: self.columns[name[6:]]
+            if name.startswith("clips/")
+            else self._file.read(name)
+            for name in TABLES
+        }
+        parts = self._file.group("skeleton").attrs["parts"]
+        if tables_sha256(self._file.attrs, parts, tables) == expected:
+            return ""
+        return (
+            "damaged, or changed by another program: skeleton, tables or attributes are not what "
+            "its attribute tables_sha256 was made of"
+        )
 
     def _read_skeleton(self) -> Skeleton:
         slices = json_object(self._file.group("skeleton").attrs, "parts")
@@ -240,6 +273,15 @@ class KeypointStore:
     ) -> UInt8[np.ndarray, " F"]:
         """Where a part of each frame came from: 0 missing, 1 detected, …; docs/format.md."""
         return self._file.read(f"frames/{name}/source", start, stop)
+
+    def stored(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Rows of a dataset below /frames, such as `face/confidence`, as they are stored."""
+        read = self._file.read_points if name.endswith("/points") else self._file.read
+        return read(f"frames/{name}", start, stop)
+
+    def chunk_frames(self, name: str) -> int:
+        """How many rows of a dataset below /frames are compressed, and damaged, together."""
+        return self._file.chunk_frames(f"frames/{name}")
 
     def points(self, names: Iterable[str]) -> Float[np.ndarray, "F V 3"]:
         """Some points of all frames, in the order asked. Parts nobody asks for are not read."""

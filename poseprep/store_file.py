@@ -85,6 +85,11 @@ class StoreFile:
         except (OSError, RuntimeError) as error:
             raise self._damaged(name, error) from error
 
+    def chunk_frames(self, name: str) -> int:
+        """How many rows of a dataset are damaged together: those of a chunk."""
+        dataset = self.dataset(name)
+        return dataset.chunks[0] if dataset.chunks else max(1, len(dataset))
+
     def read_points(
         self,
         name: str,

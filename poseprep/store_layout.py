@@ -1,8 +1,7 @@
 """What lies where in a store (docs/format.md): said once, for the reader and the writer."""
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +45,15 @@ PROBLEM_COLUMNS: dict[str, Any] = {
 }
 # Columns that stores of schema 1 lack; they count as 0 there.
 SINCE_SCHEMA_2 = ("file_bytes", "file_modified")
-# Attributes of the root that `tables_sha256` covers, where they are there.
+# What `tables_sha256` covers: attributes of the root, where they are there, and everything that
+# is no frame. HDF5 has no checksums of its own for the values of these.
 HEAD_ATTRIBUTES = (
     *("schema", "created", "tool", "landmarker", "settings", "videos", "labels", "shard"),
+)
+TABLES = (
+    *("skeleton/names", "skeleton/edges", "skeleton/mirror"),
+    *(f"clips/{column}" for column in CLIP_COLUMNS),
+    *(f"problems/{column}" for column in PROBLEM_COLUMNS),
 )
 
 
@@ -78,30 +83,36 @@ def frame_datasets(skeleton: Skeleton) -> dict[str, tuple[tuple[int, ...], type]
 
 
 def tables_sha256(
-    head: Mapping[str, Any],
-    skeleton: Skeleton,
-    clips: Mapping[str, Iterable[Any]],
-    problems: Mapping[str, Iterable[Any]],
+    head: Mapping[str, Any], parts: str, tables: Mapping[str, np.ndarray]
 ) -> str:
-    """SHA-256 over everything but the frames, which have checksums of their own.
+    """SHA-256 over everything but the frames, as docs/format.md lays down.
 
-    Of the compact JSON text, in UTF-8, of [head, skeleton, clips, problems]: each an array of
-    [name, value] in the order of docs/format.md.
+    Args:
+        head: the attributes of the root.
+        parts: the attribute of that name of /skeleton.
+        tables: name → values, of TABLES; text as str.
     """
-    parts = [[name, where.start, where.stop] for name, where in skeleton.parts.items()]
-    said = [
-        [[name, head[name]] for name in HEAD_ATTRIBUTES if name in head],
-        [
-            ["names", list(skeleton.names)],
-            ["edges", skeleton.edges.tolist()],
-            ["mirror", skeleton.mirror.tolist()],
-            ["parts", parts],
-        ],
-        [[name, list(clips[name])] for name in CLIP_COLUMNS],
-        [[name, list(problems[name])] for name in PROBLEM_COLUMNS],
-    ]
-    text = json.dumps(said, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+    said = {name: str(head[name]) for name in HEAD_ATTRIBUTES if name in head}
+    digest = hashlib.sha256()
+    for name, value in {**said, "parts": parts}.items():
+        digest.update(_utf8(f"{name}\0{value}\0"))
+    for name in TABLES:
+        values = tables[name]
+        digest.update(f"{name}\0{len(values)}\0".encode())
+        if values.dtype == object:
+            digest.update(_utf8("".join(f"{value}\0" for value in values.tolist())))
+        else:
+            digest.update(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def points_sha256(digests: Mapping[str, Any]) -> str:
+    """A clip's: over the digests of its rows of every dataset of /frames, in their order."""
+    return hashlib.sha256(b"".join(digest.digest() for digest in digests.values())).hexdigest()
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")  # names of folders may be no UTF-8
 
 
 def one_line(error: Exception) -> str:

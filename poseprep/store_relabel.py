@@ -44,8 +44,7 @@ def rewrite_tables(
         InputError: there is no such store, or the copy cannot be written.
     """
     path = Path(path)
-    with KeypointStore(path) as store:
-        skeleton = store.skeleton
+    KeypointStore(path).close()  # what is damaged must not get a new checksum
     rows = {name: [getattr(row, name) for row in problems] for name in PROBLEM_COLUMNS}
     try:
         with stopping_waits():
@@ -58,7 +57,7 @@ def rewrite_tables(
                         head["labels"] = labels_from
                     for group in ("skeleton", "frames"):
                         old.copy(group, new)
-                    write_tables(new, head, skeleton, clips, rows)
+                    write_tables(new, head, clips, rows)
                 draft.keep()
             finally:
                 draft.discard()

@@ -26,10 +26,12 @@ from poseprep.store_layout import (
     POINTWISE_PARTS,
     PROBLEM_COLUMNS,
     SCHEMA,
+    TABLES,
     TEXT,
     Problem,
     frame_datasets,
     one_line,
+    points_sha256,
     tables_sha256,
 )
 from poseprep.version import toolkit_version
@@ -115,12 +117,15 @@ class StoreWriter:
             if name.endswith("/confidence"):
                 dataset.attrs["step"] = CONFIDENCE_STEP
 
-    def add(self, clip: Clip) -> None:
-        """Append a clip; raises as `add_pieces` does."""
-        self.add_pieces([clip])
+    def add(self, clip: Clip) -> str:
+        """Append a clip; gives and raises what `add_pieces` does."""
+        return self.add_pieces([clip])
 
-    def add_pieces(self, pieces: Iterable[Clip]) -> None:
+    def add_pieces(self, pieces: Iterable[Clip]) -> str:
         """Append a clip that comes in pieces: clips of one key whose frames follow each other.
+
+        Memory is for a piece, however long the clip. Gives the clip's `points_sha256`, which does
+        not depend on where it was cut.
 
         Raises:
             InputError: it cannot be written.
@@ -136,6 +141,8 @@ class StoreWriter:
                 self._check_next(piece)
             if piece.key != first.key or not len(piece.time) or piece.time[0] < last_time:
                 raise ValueError(f"{piece.key}: a piece that does not go on with {first.key}")
+            if piece.skeleton.names != self.skeleton.names:
+                raise ValueError(f"{piece.key}: the clip's skeleton is not the store's")
             last_time = float(piece.time[-1])
             self._write_frames(piece, digests)
         if first is None:
@@ -148,12 +155,11 @@ class StoreWriter:
         }
         for name, values in self._columns.items():
             values.append(row[name])
+        return str(row["points_sha256"])
 
     def _check_next(self, clip: Clip) -> None:
         if self._last_key is not None and clip.key <= self._last_key:
             raise ValueError(f"keys must rise: {clip.key!r} came after {self._last_key!r}")
-        if clip.skeleton.names != self.skeleton.names:
-            raise ValueError(f"{clip.key}: the clip's skeleton is not the store's")
         if len(clip.time) == 0:
             raise ValueError(f"{clip.key}: expected a frame at least, found none")
         self._last_key = clip.key
@@ -218,7 +224,7 @@ class StoreWriter:
         problems = {name: [getattr(row, name) for row in rows] for name in PROBLEM_COLUMNS}
         self._write_waiting(whole_blocks=False)
         with self._writing():
-            write_tables(self._file, self._head, self.skeleton, self._columns, problems)
+            write_tables(self._file, self._head, self._columns, problems)
             self._file.close()
             self._draft.keep()
 
@@ -249,15 +255,13 @@ class StoreWriter:
 def write_tables(
     file: h5py.File,
     head: Mapping[str, Any],
-    skeleton: Skeleton,
     clips: Mapping[str, list[Any]],
     problems: Mapping[str, list[Any]],
 ) -> None:
-    """The attributes of the root and the tables: everything of a store that is no frame."""
+    """The attributes of the root and the tables, and the checksum over them and the skeleton."""
     for name, value in head.items():
         text = isinstance(value, str)  # names of folders may be no UTF-8
         file.attrs.create(name, os.fsencode(value) if text else value, dtype=TEXT if text else None)
-    file.attrs["tables_sha256"] = tables_sha256(head, skeleton, clips, problems)
     for name, dtypes, columns in (
         ("clips", CLIP_COLUMNS, clips),
         ("problems", PROBLEM_COLUMNS, problems),
@@ -265,11 +269,13 @@ def write_tables(
         for column, dtype in dtypes.items():
             values = np.array(columns[column], dtype=dtype)
             file.create_dataset(f"{name}/{column}", data=values, dtype=dtype)
+    tables = {name: _values(file[name]) for name in TABLES}
+    parts = file["skeleton"].attrs["parts"]
+    file.attrs["tables_sha256"] = tables_sha256(file.attrs, parts, tables)
 
 
-def points_sha256(digests: Mapping[str, Any]) -> str:
-    """A clip's: over the digests of its rows of every dataset of /frames, in their order."""
-    return hashlib.sha256(b"".join(digest.digest() for digest in digests.values())).hexdigest()
+def _values(dataset: h5py.Dataset) -> np.ndarray:
+    return (dataset.asstr() if dataset.dtype == object else dataset)[:]
 
 
 def _head(

@@ -31,8 +31,9 @@ def file_hash(video: Video, tick: Callable[[], None] = lambda: None) -> str:
     Raises:
         VideoError: the file cannot be read.
     """
-    for digest in hash_steps(video):  # noqa: B007
-        tick()
+    for digest in hash_steps(video):
+        if not digest:
+            tick()
     return digest
 
 

@@ -111,3 +111,20 @@ def make_clip() -> Callable[..., Clip]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first; those marked slow (real MediaPipe, whole pipelines) at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+SOAK_ROWS: list[tuple[object, ...]] = []
+
+
+@pytest.fixture
+def report() -> Callable[..., None]:
+    """A row of the soak's table: what was tried, how often, what was lost, what was measured."""
+    return lambda *cells: SOAK_ROWS.append(cells)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The soak's table, as it stands in docs/reliability.md."""
+    if SOAK_ROWS:
+        terminalreporter.write_line("\n| tried | how often | lost | measured |\n|---|---|---|---|")
+        for cells in SOAK_ROWS:
+            terminalreporter.write_line("| " + " | ".join(map(str, cells)) + " |")

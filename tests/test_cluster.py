@@ -1,147 +1,236 @@
-"""A real Dask cluster on this machine: a scheduler and two workers, and what may befall them."""
+"""A real Dask scheduler and two real workers on this machine; one is killed amid the work."""
 
-import json
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
-from conftest import SAMPLE
-from faults import content, extract, family, kill
 
+from poseprep import cluster
 from poseprep.cluster import run_on_dask
 from poseprep.errors import InputError
 from poseprep.workers import Died, TimedOut
 
-pytest.importorskip("distributed", reason="Dask is not installed: pip install '.[cluster]'")
 pytestmark = pytest.mark.slow
 
-DASK = str(Path(sys.executable).with_name("dask"))
-PATIENCE_SECONDS = 60
+
+class Dask:
+    """A scheduler on a free port of 127.0.0.1 and its workers, with their nannies."""
+
+    def __init__(self, folder: Path, workers: int = 2):
+        self._folder, self._log = folder, open(folder / "log.txt", "w")  # noqa: SIM115
+        scheduler = ["dask_scheduler", "--port", "0", "--no-dashboard"]
+        self.processes = [self._start(*scheduler)]
+        self.address = self._wait_for("Scheduler at: ")
+        self.workers: list[psutil.Popen] = []
+        for _ in range(workers):
+            self.start_worker()
+
+    def start_worker(self) -> None:
+        worker = ["dask_worker", self.address, "--nthreads", "1", "--no-dashboard"]
+        self.workers.append(self._start(*worker, "--local-directory", str(self._folder)))
+        self.processes.append(self.workers[-1])
+
+    def _start(self, program: str, *arguments: str) -> psutil.Popen:
+        return psutil.Popen(
+            [sys.executable, "-m", f"distributed.cli.{program}", *arguments, "--host", "127.0.0.1"],
+            stdout=self._log,
+            stderr=self._log,
+            cwd=self._folder,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        )
+
+    def _wait_for(self, words: str) -> str:
+        while words not in (text := self.log()):
+            assert all(process.is_running() for process in self.processes), text
+            time.sleep(0.05)
+        return text.split(words)[1].split()[0]
+
+    def log(self) -> str:
+        return (self._folder / "log.txt").read_text()
+
+    def busy(self) -> list[int]:
+        """Processes that do tasks, beside Dask's own: a worker is its nanny's child."""
+        found = []
+        for nanny in self.workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for process in nanny.children(recursive=True):
+                    if process.parent().parent() == nanny and "spawn_main" in " ".join(
+                        process.cmdline()
+                    ):
+                        found.append(process.pid)
+        return found
+
+    def kill(self, worker: psutil.Popen) -> None:
+        """As a machine that loses its power."""
+        whole = [*worker.children(recursive=True), worker]
+        worker.suspend()  # or the nanny would start the worker anew
+        for process in whole:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def close(self) -> None:
+        for process in self.processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.kill(process)
+            process.wait()
+        self._log.close()
 
 
-def wait_until(condition):
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory):
+    with contextlib.closing(Dask(tmp_path_factory.mktemp("dask"))) as dask:
+        yield dask
+
+
+def _make():
+    return _do
+
+
+def _do(task):
+    """Writes down that it was begun; the rest is told by the task's name."""
+    name, folder = task
+    yield name
+    yield name
+    with open(folder / name, "a") as file:
+        file.write("x")
+    if name.startswith("dies"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if name.startswith("hangs"):
+        time.sleep(3600)
+    time.sleep(0.05)
+    if name.startswith("refuses"):
+        raise InputError("no room")
+    yield name, os.getpid()
+
+
+def _results(reports):
+    return {report.task: report.value for report in reports if report.last}
+
+
+def test_every_task_ends_once_a_crash_and_a_hang_take_one_along(two_workers, tmp_path):
+    names = [f"task-{i}" for i in range(60)]
+    names[7], names[20] = "dies", "hangs"
+    tasks = [(name, tmp_path) for name in names]
+    reports = list(run_on_dask(_make, tasks, two_workers.address, timeout=2))
+    results = _results(reports)
+    assert sum(report.last for report in reports) == len(results) == len(names)
+    assert results.pop(7) == Died(-signal.SIGSEGV)
+    assert results.pop(20) == TimedOut(2)
+    assert all(result[0] == names[task] for task, result in results.items())
+    assert {report.value for report in reports if not report.last} == set(names)
+    assert all((tmp_path / name).read_text() == "x" for name in names if name != "dies")
+    # One process for each worker, and those begun anew after a crash or a hang.
+    assert len({result[1] for result in results.values()}) <= 2 + 4
+
+
+def test_what_the_user_can_mend_names_the_worker(two_workers, tmp_path):
+    with pytest.raises(InputError, match=r"Dask worker tcp://127.0.0.1:\d+ on .*: no room"):
+        list(run_on_dask(_make, [("refuses", tmp_path)], two_workers.address))
+
+
+def test_a_worker_with_other_versions_is_refused(two_workers, tmp_path, monkeypatch):
+    other = {**cluster.package_versions(), "mediapipe": "0.9.0"}
+    monkeypatch.setattr(cluster, "package_versions", lambda: other)
+    with pytest.raises(InputError, match=r"Dask worker.*mediapipe 0.10.21, not 0.9.0"):
+        list(run_on_dask(_make, [("a", tmp_path)], two_workers.address))
+
+
+def test_a_worker_that_does_not_see_the_videos_is_refused(two_workers, tmp_path):
+    reports = run_on_dask(
+        _make, [("a", tmp_path)], two_workers.address, folder=tmp_path / "elsewhere"
+    )
+    with pytest.raises(InputError, match="elsewhere is not there"):
+        list(reports)
+
+
+@pytest.mark.parametrize("how", ["closed", "killed"])
+def test_leaving_ends_what_runs_on_the_cluster(how, two_workers, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from test_cluster import _make\n"
+        "from poseprep.cluster import run_on_dask\n"
+        f"tasks = [(name, Path({str(tmp_path)!r})) for name in ('a', 'b', *['hangs'] * 50)]\n"
+        f"reports = run_on_dask(_make, tasks, {two_workers.address!r})\n"
+        "for _ in range(4): next(reports)\n"
+        "print('begun', flush=True)\n"
+        "sys.stdin.read(); reports.close()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parent,
+    ) as client:
+        assert client.stdout.readline() == b"begun\n"
+        _wait(lambda: (tmp_path / "hangs").exists() and len(two_workers.busy()) == 2)
+        began = time.monotonic()
+        if how == "killed":
+            client.kill()
+        else:
+            client.stdin.close()
+        client.wait(10)
+        _wait(lambda: not two_workers.busy())
+        assert time.monotonic() - began < 10
+    assert (tmp_path / "hangs").read_text() in ("x", "xx")
+
+
+def _wait(until, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not until():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-class Cluster:
-    """`dask scheduler` and two `dask worker`, on 127.0.0.1."""
-
-    def __init__(self, folder):
-        self._folder, self._processes = folder, []
-        note = folder / "scheduler.json"
-        self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", note)
-        wait_until(lambda: note.exists() and note.read_text().endswith("}"))
-        self.address = json.loads(note.read_text())["address"]
-        self.workers = [self.start_worker(), self.start_worker()]
-
-    def start_worker(self):
-        place = self._folder / f"worker{len(self._processes)}"
-        return self._start(
-            *("worker", self.address, "--host", "127.0.0.1", "--nthreads", "1"),
-            *("--local-directory", place),
-        )
-
-    def _start(self, *words):
-        with open(self._folder / f"log{len(self._processes)}.txt", "w") as log:
-            self._processes.append(
-                subprocess.Popen(
-                    [DASK, *map(str, words), "--no-dashboard"],
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    # The tests' own modules are there as the toolkit is.
-                    env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
-                )
-            )
-        return self._processes[-1]
-
-    def end(self):
-        for process in self._processes:
-            for pid in family(process.pid):
-                kill(pid)
-            process.wait()
+def test_nobody_listens_there(monkeypatch):
+    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 1)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        for address in (f"tcp://127.0.0.1:{port}", "nonsense"):
+            with pytest.raises(InputError, match="no Dask scheduler answers"):
+                list(run_on_dask(_make, [("a", Path())], address))
 
 
-@pytest.fixture
-def cluster(tmp_path):
-    cluster = Cluster(tmp_path)
-    yield cluster
-    cluster.end()
+def test_without_dask_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match=r"pip install 'slr-toolkit\[cluster\]'"):
+        list(run_on_dask(_make, [("a", Path())], "tcp://127.0.0.1:1"))
 
 
-def make_work():
-    return do
+def test_no_worker_for_long_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "_FIRST_WORKER_SECONDS", 0.5)
+    monkeypatch.setattr(cluster, "_NEXT_WORKER_SECONDS", 0.5)
+    monkeypatch.setattr(cluster, "_COUNT_SECONDS", 0.1)
+    with contextlib.closing(Dask(tmp_path, workers=0)) as dask:
+        with pytest.raises(InputError, match="no worker at the Dask scheduler"):
+            list(run_on_dask(_make, [("a", tmp_path)], dask.address))
+        dask.start_worker()
+        reports = run_on_dask(_make, [("a", tmp_path)] * 200, dask.address)
+        next(reports)
+        dask.kill(dask.workers[0])
+        with pytest.raises(InputError, match="no worker at the Dask scheduler"):
+            list(reports)
 
 
-def do(task):
-    yield 1  # progress
-    if task == "dies":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if task == "hangs":
-        time.sleep(3600)
-    time.sleep(0.1)
-    yield task, "a piece"
-    yield task, os.getpid()
-
-
-def test_every_task_is_done_and_a_bad_one_takes_nothing_along(cluster):
-    tasks = ["a", "dies", "hangs", *range(20)]
-    reports = list(run_on_dask(make_work, tasks, cluster.address, timeout=2))
-    last = {tasks[report.task]: report.value for report in reports if report.last}
-    assert set(last) == set(tasks)
-    assert last.pop("dies") == Died(-9)
-    assert last.pop("hangs") == TimedOut(2)
-    assert all(value[0] == task for task, value in last.items())
-    pieces = [r.value[0] for r in reports if not r.last and r.value != 1]
-    assert sorted(map(str, pieces)) == sorted(map(str, last))
-
-
-def test_a_lost_worker_is_made_good(cluster):
-    results = {}
-    for report in run_on_dask(make_work, range(40), cluster.address, timeout=30):
-        if report.last:
-            results[report.task] = report.value[0]
-        if len(results) == 5 and cluster.workers:
-            for pid in family(cluster.workers.pop().pid):  # the nanny, the worker, and ours
-                kill(pid)
-    assert results == {task: task for task in range(40)}
-
-
-def test_leaving_early_ends_what_runs(cluster):
-    reports = run_on_dask(make_work, ["a", "hangs", "hangs"], cluster.address)
-    pid = next(report.value[1] for report in reports if report.last)
-    reports.close()
-    wait_until(lambda: not Path(f"/proc/{pid}").exists())
-
-
-def test_nobody_at_the_address_is_told():
-    with pytest.raises(InputError, match="no Dask scheduler answers"):
-        next(run_on_dask(make_work, [1], "tcp://127.0.0.1:9"))
-    with pytest.raises(InputError, match="no Dask scheduler answers"):
-        next(run_on_dask(make_work, [1], "no address"))
-
-
-def test_an_extraction_on_a_cluster_that_loses_a_worker_gives_the_same_points(cluster, tmp_path):
-    extract(SAMPLE / "videos", tmp_path / "here.h5")
-    code = "import sys; from slr_toolkit.cli import main; sys.argv[0] = 'slr'; main()"
-    words = ["extract", SAMPLE / "videos", tmp_path / "there.h5", "--no-recover", "--face", "none"]
-    running = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, words), "--quiet", "--dask", cluster.address],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    journal = tmp_path / "there.h5.partial"
-    wait_until(lambda: journal.exists() and journal.read_bytes().count(b'{"sealed": ') >= 2)
-    for pid in family(cluster.workers.pop().pid):
-        kill(pid)
-    said, _ = running.communicate(timeout=PATIENCE_SECONDS)
-    assert running.returncode == 0, said
-    assert content(tmp_path / "there.h5") == content(tmp_path / "here.h5")
+def test_a_killed_worker_is_made_good_and_a_lost_scheduler_told(tmp_path, capfd):
+    tasks = [(f"task-{i}", tmp_path) for i in range(200)]
+    with contextlib.closing(Dask(tmp_path, workers=2)) as dask:
+        reports = run_on_dask(_make, tasks, dask.address)
+        first = [next(reports) for _ in range(60)]
+        dask.kill(dask.workers[0])
+        results = _results([*first, *reports])
+        assert {task: result[0] for task, result in results.items()} == {
+            task: name for task, (name, _) in enumerate(tasks)
+        }
+        reports = run_on_dask(_make, tasks, dask.address)
+        next(reports)
+        dask.processes[0].kill()
+        with pytest.raises(InputError, match="scheduler at .* was lost"):
+            list(reports)
+    assert capfd.readouterr() == ("", "")

@@ -179,7 +179,8 @@ def test_mediapipe_finds_the_drawn_signer_where_the_truth_says():
     from poseprep.landmarkers.mediapipe import MediaPipeHolistic
 
     frames, truth = draw_take(Take(SIGNS[0], signer=2), Corpus())
-    landmarks = list(MediaPipeHolistic().track(frames))
+    with MediaPipeHolistic().tracker() as track:
+        landmarks = [track(frame) for frame in frames]
     points = np.stack([frame.points for frame in landmarks])
     found = np.stack([frame.source for frame in landmarks]) > 0
     assert (found.mean(axis=0) >= (0.99, 0.9, 0.9, 0.99)).all()
