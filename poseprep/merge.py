@@ -1,12 +1,244 @@
-"""Placeholder until the real one lands."""
+"""`slr merge`: several stores of equal settings become one, such as the shards of a cluster."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poseprep.clip import Clip
+from poseprep.errors import InputError
+from poseprep.settings import differences
+from poseprep.store import KeypointStore, Problem, StoreWriter, is_hdf5
 
 
 @dataclass
 class Merged:
+    """What came of a merge.
+
+    Attributes:
+        clips, frames, problems: that the new store holds.
+        duplicates: keys that were in several stores, with the same points.
+        labels_differ: those of them whose labels differ; the store named first has its way.
+        missing_shards: such as "3/4", where parts were given and others of their kind were not.
+    """
+
     clips: int = 0
     frames: int = 0
     problems: int = 0
-    duplicates: int = 0
+    duplicates: list[str] = field(default_factory=list)
+    labels_differ: list[str] = field(default_factory=list)
     missing_shards: list[str] = field(default_factory=list)
+
+
+def merge(
+    stores: Sequence[str | Path],
+    out: str | Path,
+    overwrite: bool = False,
+    tick: Callable[[int], None] = lambda frames: None,
+) -> Merged:
+    """Put the clips and problems of several stores into one, at `out`.
+
+    Points and `points_sha256` stay byte for byte what they are; memory is for a piece of a clip.
+
+    Args:
+        tick: told the number of frames written, now and again.
+
+    Raises:
+        InputError: a store is none, is damaged, or was made with other settings, another
+            landmarker or skeleton; two have different points under one key; `out` cannot be
+            written, is one of them, or is there already.
+    """
+    paths, out = [Path(store) for store in stores], Path(out)
+    _check_places(paths, out, overwrite)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(KeypointStore(path)) for path in paths]
+        for other in opened[1:]:
+            _check_alike(opened[0], other)
+        holders = _holders(opened)
+        merged = Merged(clips=len(holders), missing_shards=missing_shards(opened))
+        _check_duplicates(holders, merged)
+        writer = KeypointStore.create(
+            out,
+            opened[0].skeleton,
+            opened[0].settings,
+            opened[0].landmarker,
+            videos=_common([_videos_folder(store) for store in opened]),
+            labels_from=_common([store.labels_from for store in opened]) or "",
+            shard=_common([store.shard for store in opened]) or "",
+        )
+        with writer:
+            for key, among in holders.items():
+                merged.frames += _copy(among[0], key, writer, tick)
+            for problem in _problems(opened, holders):
+                merged.problems += 1
+                writer.add_problem(
+                    problem.key,
+                    problem.reason,
+                    problem.file_bytes,
+                    problem.file_modified,
+                    problem.when or None,
+                )
+    return merged
+
+
+def missing_shards(stores: Sequence[KeypointStore]) -> list[str]:
+    """The parts that are not there of what the others are parts of, such as "3/4"."""
+    given: dict[int, set[int]] = {}
+    for store in stores:
+        part, _, of = store.shard.partition("/")
+        if part.isdecimal() and of.isdecimal():
+            given.setdefault(int(of), set()).add(int(part))
+    return [
+        f"{part}/{of}"
+        for of, parts in sorted(given.items())
+        for part in range(1, of + 1)
+        if part not in parts
+    ]
+
+
+def _check_places(paths: Sequence[Path], out: Path, overwrite: bool) -> None:
+    if not paths:
+        raise InputError("expected stores to merge, found none; name one at least")
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        if path.resolve() in seen:
+            raise InputError(f"{path} and {seen[path.resolve()]} are one store; name it once")
+        seen[path.resolve()] = path
+    if out.suffix != ".h5":
+        raise InputError(f"{out}: expected the name of the store to write, ending in .h5")
+    if out.resolve() in seen:
+        raise InputError(f"{out}: is one of the stores to merge; name another place to write to")
+    if out.is_dir():
+        raise InputError(f"{out}: expected a file to write, such as out.h5; this is a folder")
+    if out.exists() and not is_hdf5(out):
+        raise InputError(f"{out}: already there, and no store; it is not overwritten")
+    if out.exists() and not overwrite:
+        raise InputError(f"{out}: already there; give --overwrite, or another place")
+
+
+def _check_alike(one: KeypointStore, other: KeypointStore) -> None:
+    """Raises InputError, with the differences, unless the points were made in the same way."""
+    found = differences(_made_by(one), _made_by(other))
+    if not found and not _same_skeleton(one, other):
+        found = ["skeleton: same points, but other edges, parts or mirror image"]
+    if found:
+        raise InputError(
+            f"{one.path} and {other.path} were made in different ways, and are never mixed "
+            f"({one.path.name} → {other.path.name}): {'; '.join(found)}. Merge stores of equal "
+            "settings, or extract one of them again"
+        )
+
+
+def _made_by(store: KeypointStore) -> dict[str, Any]:
+    parts = {part: where.stop - where.start for part, where in store.skeleton.parts.items()}
+    return {
+        "settings": store.settings,
+        "landmarker": store.landmarker,
+        "skeleton": {"points": len(store.skeleton), **parts},
+    }
+
+
+def _same_skeleton(one: KeypointStore, other: KeypointStore) -> bool:
+    a, b = one.skeleton, other.skeleton
+    return (
+        a.names == b.names
+        and a.parts == b.parts
+        and np.array_equal(a.edges, b.edges)
+        and np.array_equal(a.mirror, b.mirror)
+    )
+
+
+def _holders(stores: Sequence[KeypointStore]) -> dict[str, list[KeypointStore]]:
+    """Key → the stores that have a clip of it; keys in order, stores as they were named."""
+    holders: dict[str, list[KeypointStore]] = {}
+    for store in stores:
+        for key in store.keys:
+            holders.setdefault(key, []).append(store)
+    return dict(sorted(holders.items()))
+
+
+def _check_duplicates(holders: Mapping[str, list[KeypointStore]], merged: Merged) -> None:
+    for key, (first, *others) in holders.items():
+        if not others:
+            continue
+        merged.duplicates.append(key)
+        for other in others:
+            if not _same_points(first, other, key):
+                raise InputError(
+                    f"{key}: {first.path} and {other.path} have different points of it; drop it "
+                    "from one of them (`slr extract --prune` where the video is gone), or give "
+                    "the videos different names"
+                )
+        if len({_labels(store, key) for store in (first, *others)}) > 1:
+            merged.labels_differ.append(key)
+
+
+def _same_points(one: KeypointStore, other: KeypointStore, key: str) -> bool:
+    if one.schema == other.schema:  # or their digests are of different things
+        return one.clip_row(key)["points_sha256"] == other.clip_row(key)["points_sha256"]
+    if one.clip_row(key)["length"] != other.clip_row(key)["length"]:
+        return False
+    return all(
+        np.array_equal(a.time, b.time)
+        and np.array_equal(a.points, b.points, equal_nan=True)
+        and np.array_equal(a.confidence, b.confidence)
+        and np.array_equal(a.source, b.source)
+        for a, b in zip(one.pieces(key), other.pieces(key), strict=True)
+    )
+
+
+def _labels(store: KeypointStore, key: str) -> tuple[str, ...]:
+    row = store.clip_row(key)
+    return row["sign"], row["signer"], row["split"]
+
+
+def _copy(store: KeypointStore, key: str, writer: StoreWriter, tick: Callable[[int], None]) -> int:
+    """Copy a clip; gives the number of its frames."""
+
+    def told() -> Iterator[Clip]:
+        for piece in store.pieces(key):
+            yield piece
+            tick(len(piece.time))
+
+    row = store.clip_row(key)
+    if writer.add_pieces(told()) != row["points_sha256"] and store.schema == writer.schema:
+        raise InputError(
+            f"{store.path}: damaged, the frames of {key} are not those that its points_sha256 was "
+            "made of; `slr verify` tells all that is wrong. Take it from a copy, or extract again"
+        )
+    return int(row["length"])
+
+
+def _problems(
+    stores: Sequence[KeypointStore], holders: Mapping[str, list[KeypointStore]]
+) -> list[Problem]:
+    """All of them; but none of a video that another store has whole."""
+    latest: dict[str, Problem] = {}
+    known = [{problem.key for problem in store.problems} for store in stores]
+    whole = {
+        key
+        for store, problems in zip(stores, known, strict=True)
+        for key in store.keys
+        if key not in problems
+    }
+    for store in stores:
+        for problem in store.problems:
+            there = latest.get(problem.key)
+            if problem.key not in whole and (there is None or problem.when > there.when):
+                latest[problem.key] = problem
+    return list(latest.values())
+
+
+def _videos_folder(store: KeypointStore) -> Path | None:
+    try:
+        return store.videos_folder().resolve()
+    except InputError:
+        return None
+
+
+def _common(values: Sequence[Any]) -> Any:
+    """What all of them are; None where they differ."""
+    return values[0] if all(value == values[0] for value in values) else None

@@ -143,22 +143,23 @@ class KeypointStore:
 
     def tables_damaged(self) -> str:
         """What speaks against the skeleton and the tables; empty where they are as written."""
-        expected = self._file.attrs.get("tables_sha256")
-        if expected is None:
-            return "" if self.schema < SCHEMA else "its attribute tables_sha256 is missing"
-        tables = {
-            name: self.columns[name[6:]]
-            if name.startswith("clips/")
-            else self._file.read(name)
-            for name in TABLES
-        }
-        parts = self._file.group("skeleton").attrs["parts"]
-        if tables_sha256(self._file.attrs, parts, tables) == expected:
-            return ""
+        try:
+            expected = self._file.attrs.get("tables_sha256")
+            if expected is None:
+                return "" if self.schema < SCHEMA else "its attribute tables_sha256 is missing"
+            if self._tables_sha256() == expected:
+                return ""
+        except (OSError, RuntimeError, ValueError) as error:
+            return f"damaged, its attributes cannot be read ({one_line(error)})"
         return (
             "damaged, or changed by another program: skeleton, tables or attributes are not what "
             "its attribute tables_sha256 was made of"
         )
+
+    def _tables_sha256(self) -> str:
+        there = {f"clips/{name}": column for name, column in self.columns.items()}
+        tables = {name: there[name] if name in there else self._file.read(name) for name in TABLES}
+        return tables_sha256(self._file.attrs, self._file.group("skeleton").attrs["parts"], tables)
 
     def _read_skeleton(self) -> Skeleton:
         slices = json_object(self._file.group("skeleton").attrs, "parts")
@@ -200,18 +201,26 @@ class KeypointStore:
                     f"found {dataset.dtype} {dataset.shape}"
                 )
 
-    def clip(self, key: str) -> Clip:
-        """One clip; raises InputError where there is no such key."""
+    def clip_row(self, key: str) -> dict[str, Any]:
+        """A clip's row of /clips, by column; raises InputError where there is no such key."""
+        row = self._row(key)
+        return {name: column[row] for name, column in self.columns.items()}
+
+    def _row(self, key: str) -> int:
         if key not in self._rows:
             near = [k for k in self.keys if key in k][:3]
             hint = f"did you mean {near}?" if near else f"`slr info {self.path} --clips` lists them"
             raise InputError(f"{self.path}: no clip {key!r} among {len(self.keys)}; {hint}")
-        row = self._rows[key]
+        return self._rows[key]
+
+    def clip(self, key: str) -> Clip:
+        """One clip; raises InputError where there is no such key."""
+        row = self._row(key)
         return self._read_clip(row, 0, int(self.lengths[row]))
 
     def pieces(self, key: str, frames: int = 1024) -> Iterator[Clip]:
         """One clip in pieces of at most so many frames: a long one need not be held whole."""
-        row = self._rows[key]
+        row = self._row(key)
         for start in range(0, int(self.lengths[row]), frames):
             yield self._read_clip(row, start, min(start + frames, int(self.lengths[row])))
 

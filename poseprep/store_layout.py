@@ -82,9 +82,7 @@ def frame_datasets(skeleton: Skeleton) -> dict[str, tuple[tuple[int, ...], type]
     return datasets
 
 
-def tables_sha256(
-    head: Mapping[str, Any], parts: str, tables: Mapping[str, np.ndarray]
-) -> str:
+def tables_sha256(head: Mapping[str, Any], parts: str, tables: Mapping[str, np.ndarray]) -> str:
     """SHA-256 over everything but the frames, as docs/format.md lays down.
 
     Args:

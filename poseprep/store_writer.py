@@ -59,6 +59,8 @@ class StoreWriter:
         InputError: `path` cannot be written, or the disk is full.
     """
 
+    schema = SCHEMA
+
     def __init__(
         self,
         path: str | Path,

@@ -14,7 +14,7 @@ from poseprep.store import KeypointStore
 from poseprep.verify_clips import ClipChecker, table_findings
 from poseprep.workers import Crew, Died, TimedOut
 
-_SILENT_SECONDS = 120.0
+_SILENT_SECONDS = 60.0
 # So many frames make it worth while to start another process.
 _TASK_FRAMES = 20_000
 

@@ -71,7 +71,7 @@ class ClipChecker:
         for a, b in pieces:
             time, damaged = self._read("time", a, b)
             digests.update("time", time, a)
-            falls = np.diff(time, prefix=before) < 0
+            falls = np.diff(time, prepend=before) < 0
             falls[np.intersect1d(self._store.starts[first:last], np.arange(a, b)) - a] = False
             self._note("time is not finite, or falls", (falls | ~np.isfinite(time)) & ~damaged, a)
             before = time[-1]
@@ -103,9 +103,7 @@ class ClipChecker:
             odd = ((~good & ~nan) | np.isinf(points)).any(axis=(1, 2))
         self._note(f"{part}: NaN is not exactly where confidence is 0", missing & ~lost, a)
         self._note(f"{part}: points that are no multiples of 2^-15", odd & ~lost_points, a)
-        self._note(
-            f"{part}: source is above {IMPORTED}", (source > IMPORTED) & ~lost_source, a
-        )
+        self._note(f"{part}: source is above {IMPORTED}", (source > IMPORTED) & ~lost_source, a)
         wrong = (source == MISSING) == seen
         self._note(
             f"{part}: source is not 0 exactly where all of it is missing",

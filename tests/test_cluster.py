@@ -210,6 +210,7 @@ def test_no_worker_for_long_is_told(tmp_path, monkeypatch):
     with contextlib.closing(Dask(tmp_path, workers=0)) as dask:
         with pytest.raises(InputError, match="no worker at the Dask scheduler"):
             list(run_on_dask(_make, [("a", tmp_path)], dask.address))
+        monkeypatch.setattr(cluster, "_FIRST_WORKER_SECONDS", 30)
         dask.start_worker()
         reports = run_on_dask(_make, [("a", tmp_path)] * 200, dask.address)
         next(reports)
