@@ -11,6 +11,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -95,7 +96,7 @@ def _values(future: Any, address: str) -> list[Any] | None:
         return None
     except KilledWorker:
         return [Died(None)]
-    except asyncio.CancelledError as error:
+    except (asyncio.CancelledError, CancelledError) as error:
         raise InputError(
             f"the Dask scheduler at {address} was lost, or dropped the work. What is done is kept: "
             "see that it runs, and give the same command again"

@@ -10,6 +10,7 @@ import numpy as np
 
 from poseprep.clip import Clip
 from poseprep.errors import InputError
+from poseprep.journal import journal_path
 from poseprep.settings import differences
 from poseprep.store import KeypointStore, Problem, StoreWriter, is_hdf5
 
@@ -20,15 +21,16 @@ class Merged:
 
     Attributes:
         clips, frames, problems: that the new store holds.
-        duplicates: keys that were in several stores, with the same points.
-        labels_differ: those of them whose labels differ; the store named first has its way.
-        missing_shards: such as "3/4", where parts were given and others of their kind were not.
+        duplicates: clips that stood in several stores, with the same points.
+        labels_differ: keys of those with other labels in other stores; the store named first has
+            its way.
+        missing_shards: such as "3/4", where other parts of 4 were given.
     """
 
     clips: int = 0
     frames: int = 0
     problems: int = 0
-    duplicates: list[str] = field(default_factory=list)
+    duplicates: int = 0
     labels_differ: list[str] = field(default_factory=list)
     missing_shards: list[str] = field(default_factory=list)
 
@@ -58,7 +60,7 @@ def merge(
         for other in opened[1:]:
             _check_alike(opened[0], other)
         holders = _holders(opened)
-        merged = Merged(clips=len(holders), missing_shards=missing_shards(opened))
+        merged = Merged(clips=len(holders), missing_shards=_missing_shards(opened))
         _check_duplicates(holders, merged)
         writer = KeypointStore.create(
             out,
@@ -84,19 +86,31 @@ def merge(
     return merged
 
 
-def missing_shards(stores: Sequence[KeypointStore]) -> list[str]:
-    """The parts that are not there of what the others are parts of, such as "3/4"."""
-    given: dict[int, set[int]] = {}
-    for store in stores:
-        part, _, of = store.shard.partition("/")
-        if part.isdecimal() and of.isdecimal():
-            given.setdefault(int(of), set()).add(int(part))
-    return [
-        f"{part}/{of}"
-        for of, parts in sorted(given.items())
-        for part in range(1, of + 1)
-        if part not in parts
-    ]
+def _missing_shards(stores: Sequence[KeypointStore]) -> list[str]:
+    """The parts that are not there of what the others are parts of, such as "3/4".
+
+    Raises:
+        InputError: some are parts of one division of the videos, some of another.
+    """
+    parts = [store for store in stores if store.shard]
+    for other in parts[1:]:
+        if _division(other) != _division(parts[0]):
+            raise InputError(
+                f"{parts[0].path} is shard {parts[0].shard} and {other.path} is shard "
+                f"{other.shard}: parts of different divisions do not make a whole; extract the "
+                "shards of one division"
+            )
+    given = {store.shard for store in parts}
+    count = _division(parts[0]) if parts else 0
+    every = [f"{part}/{count}" for part in range(1, count + 1)]
+    return [shard for shard in every if shard not in given]
+
+
+def _division(store: KeypointStore) -> int:
+    last = store.shard.partition("/")[2]
+    if not last.isdecimal():
+        raise InputError(f"{store.path}: its shard is {store.shard!r}; expected one such as 3/16")
+    return int(last)
 
 
 def _check_places(paths: Sequence[Path], out: Path, overwrite: bool) -> None:
@@ -115,40 +129,38 @@ def _check_places(paths: Sequence[Path], out: Path, overwrite: bool) -> None:
         raise InputError(f"{out}: expected a file to write, such as out.h5; this is a folder")
     if out.exists() and not is_hdf5(out):
         raise InputError(f"{out}: already there, and no store; it is not overwritten")
+    if journal_path(out).exists():
+        raise InputError(
+            f"{out}: an extraction to it is not finished ({journal_path(out)}); run it to its end, "
+            "or name another place"
+        )
     if out.exists() and not overwrite:
         raise InputError(f"{out}: already there; give --overwrite, or another place")
 
 
 def _check_alike(one: KeypointStore, other: KeypointStore) -> None:
     """Raises InputError, with the differences, unless the points were made in the same way."""
-    found = differences(_made_by(one), _made_by(other))
-    if not found and not _same_skeleton(one, other):
-        found = ["skeleton: same points, but other edges, parts or mirror image"]
-    if found:
+    if found := differences(_made_by(one), _made_by(other)):
         raise InputError(
             f"{one.path} and {other.path} were made in different ways, and are never mixed "
-            f"({one.path.name} → {other.path.name}): {'; '.join(found)}. Merge stores of equal "
-            "settings, or extract one of them again"
+            f"(the first → the second): {'; '.join(found)}. Merge stores of equal settings, or "
+            "extract one of them again"
         )
 
 
 def _made_by(store: KeypointStore) -> dict[str, Any]:
-    parts = {part: where.stop - where.start for part, where in store.skeleton.parts.items()}
+    skeleton = store.skeleton
+    parts = {part: f"{where.stop - where.start} points" for part, where in skeleton.parts.items()}
+    exactly = {
+        "names": ", ".join(skeleton.names),
+        "edges": skeleton.edges.tolist(),
+        "mirror": skeleton.mirror.tolist(),
+    }
     return {
         "settings": store.settings,
         "landmarker": store.landmarker,
-        "skeleton": {"points": len(store.skeleton), **parts},
+        "skeleton": {**parts, **exactly},
     }
-
-
-def _same_skeleton(one: KeypointStore, other: KeypointStore) -> bool:
-    a, b = one.skeleton, other.skeleton
-    return (
-        a.names == b.names
-        and a.parts == b.parts
-        and np.array_equal(a.edges, b.edges)
-        and np.array_equal(a.mirror, b.mirror)
-    )
 
 
 def _holders(stores: Sequence[KeypointStore]) -> dict[str, list[KeypointStore]]:
@@ -164,13 +176,13 @@ def _check_duplicates(holders: Mapping[str, list[KeypointStore]], merged: Merged
     for key, (first, *others) in holders.items():
         if not others:
             continue
-        merged.duplicates.append(key)
+        merged.duplicates += 1
         for other in others:
             if not _same_points(first, other, key):
                 raise InputError(
-                    f"{key}: {first.path} and {other.path} have different points of it; drop it "
-                    "from one of them (`slr extract --prune` where the video is gone), or give "
-                    "the videos different names"
+                    f"{key}: {first.path} and {other.path} hold different points under "
+                    "this key; name the videos differently, or extract one of the stores again "
+                    "without that video (--prune drops what is gone)"
                 )
         if len({_labels(store, key) for store in (first, *others)}) > 1:
             merged.labels_differ.append(key)
@@ -206,7 +218,7 @@ def _copy(store: KeypointStore, key: str, writer: StoreWriter, tick: Callable[[i
     row = store.clip_row(key)
     if writer.add_pieces(told()) != row["points_sha256"] and store.schema == writer.schema:
         raise InputError(
-            f"{store.path}: damaged, the frames of {key} are not those that its points_sha256 was "
+            f"{store.path}: damaged, the points of {key} are not those that its points_sha256 was "
             "made of; `slr verify` tells all that is wrong. Take it from a copy, or extract again"
         )
     return int(row["length"])

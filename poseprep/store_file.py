@@ -98,7 +98,7 @@ class StoreFile:
         columns: np.ndarray | slice = slice(None),
         out: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Rows of some points of a dataset (F, Vp, 3), each chunk read once; into `out` if given."""
+        """Rows of some points of a dataset (F, Vp, 3), into `out` if given, chunk by chunk."""
         dataset = self.dataset(name)
         if out is None:
             width = len(np.arange(dataset.shape[1])[columns])

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def table_findings(store: KeypointStore) -> Findings:
         if file_bytes < 0 or modified < 0:
             findings.add("file_bytes or file_modified is below 0", key)
     keys = [problem.key for problem in store.problems]
-    if any(a >= b for a, b in zip(keys, keys[1:], strict=False)):
+    if any(a >= b for a, b in pairwise(keys)):
         findings.add("the keys of /problems do not rise")
     return findings
 
@@ -119,7 +120,7 @@ class ClipChecker:
         except InputError:
             chunk = self._store.chunk_frames(name)
         shape, dtype = frame_datasets(self._store.skeleton)[name]
-        values = np.zeros((b - a, *shape), dtype)
+        values: np.ndarray = np.zeros((b - a, *shape), dtype)
         for first in range(a - a % chunk, b, chunk):
             here = slice(max(first, a), min(first + chunk, b))
             rows = slice(here.start - a, here.stop - a)

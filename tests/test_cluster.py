@@ -153,6 +153,7 @@ def test_a_worker_that_does_not_see_the_videos_is_refused(two_workers, tmp_path)
 @pytest.mark.parametrize("how", ["closed", "killed"])
 def test_leaving_ends_what_runs_on_the_cluster(how, two_workers, tmp_path):
     code = (
+        "import faulthandler; faulthandler.dump_traceback_later(30, exit=True)\n"
         "import sys; from pathlib import Path; from test_cluster import _make\n"
         "from poseprep.cluster import run_on_dask\n"
         f"tasks = [(name, Path({str(tmp_path)!r})) for name in ('a', 'b', *['hangs'] * 50)]\n"
