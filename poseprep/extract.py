@@ -1,5 +1,6 @@
 """Videos in, a store out: the only place where landmarkers and the store meet."""
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -107,11 +108,12 @@ class Extraction:
         self.found = replace(self.found, videos=mine)
         self.labels = find_labels([video.key for video in mine], table)
         self._landmarker = make_landmarker(settings)
-        self._head: dict[str, Any] = {
+        head = {
             "settings": asdict(settings),
             "landmarker": self._landmarker.describe(),
             "shard": options.shard,
         }
+        self._head: dict[str, Any] = json.loads(json.dumps(head))  # as a store gives it back
         with ExitStack() as undo:
             self._journal = undo.enter_context(Journal(self.out, self._head, options.overwrite))
             self.resumed = self._journal.resumed

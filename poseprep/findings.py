@@ -1,6 +1,7 @@
 """What is wrong, and with which clips: collected, and told in a few lines."""
 
 _NAMED = 10  # how many clips of many are named
+_LINES = 20
 
 
 class Findings:
@@ -19,8 +20,9 @@ class Findings:
             self.add(sentence, *clips)
 
     def lines(self) -> list[str]:
-        """A line for each sentence; of many clips the first few are named."""
-        return [sentence + _named(list(clips)) for sentence, clips in self._clips.items()]
+        """A line for each sentence, `_LINES` of them; of many clips the first few are named."""
+        lines = [sentence + _named(list(clips)) for sentence, clips in self._clips.items()]
+        return [*lines[:_LINES], *([f"and {len(lines) - _LINES} more"] if lines[_LINES:] else [])]
 
 
 def _named(clips: list[str]) -> str:

@@ -57,11 +57,11 @@ def known_clips(store: KeypointStore | None, outcomes: Mapping[str, Outcome]) ->
     """Clip key → what is known; what a journal says is newer than the store."""
     known: dict[str, Known] = {}
     if store is not None:
-        names = ("file_bytes", "file_modified", "sha256")
-        columns = [store.columns[name].tolist() for name in names]
-        known = {
-            key: Known(*row, problem=False) for key, *row in zip(store.keys, *columns, strict=True)
-        }
+        sizes, times, sha256s = (
+            store.columns[name].tolist() for name in ("file_bytes", "file_modified", "sha256")
+        )
+        for key, *file in zip(store.keys, sizes, times, sha256s, strict=True):
+            known[key] = Known(file[0], file[1], file[2], False)
         for problem in store.problems:
             sha256 = known[problem.key].sha256 if problem.key in known else ""
             known[problem.key] = Known(problem.file_bytes, problem.file_modified, sha256, True)

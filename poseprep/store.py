@@ -11,27 +11,14 @@ from jaxtyping import Float, UInt8
 from poseprep.clip import Clip
 from poseprep.errors import InputError
 from poseprep.skeleton import HOLISTIC, Skeleton
-from poseprep.store_file import StoreFile, is_hdf5, json_object
-from poseprep.store_layout import (
-    CLIP_COLUMNS,
-    CONFIDENCE_STEP,
-    POINT_STEP,
-    PROBLEM_COLUMNS,
-    READABLE,
-    SCHEMA,
-    SINCE_SCHEMA_2,
-    TABLES,
-    Problem,
-    frame_datasets,
-    one_line,
-    tables_sha256,
-)
+from poseprep.store_file import StoreFile, is_hdf5
+from poseprep.store_head import StoreHead, check_frames, tables_damaged
+from poseprep.store_layout import CONFIDENCE_STEP, POINT_STEP, SCHEMA, Problem, one_line
 from poseprep.store_writer import StoreWriter
 
 __all__ = ["POINT_STEP", "SCHEMA", "KeypointStore", "Problem", "StoreWriter", "is_hdf5"]
 
 _Indices = np.ndarray | slice
-_MOST_PIXELS = 2**20  # of a side: no picture is larger
 
 
 class KeypointStore:
@@ -41,8 +28,7 @@ class KeypointStore:
             clip = store.clip("hello/anna_1.mp4")
             hands = store.part("left_hand")  # (F, 21, 3), all clips end to end
 
-    Opening checks that everything is there and fits together, and the checksum over all that is no
-    frame; points are read when asked for. `poseprep.verify` checks those, too.
+    Opening checks all that is no frame; points are read when asked for (`verify` checks them, too).
 
     Args:
         check_tables: whether a wrong checksum is an error; else see `tables_damaged`.
@@ -56,16 +42,15 @@ class KeypointStore:
         shard: which part of the videos these are, such as "3/16"; empty for all of them.
 
     Raises:
-        InputError: there is no such file, it is no store, of another schema, or damaged. Reading
-            later may find damage, too.
+        InputError: no such file, no store, another schema, or damaged; reading may tell it later.
     """
 
     def __init__(self, path: str | Path, check_tables: bool = True):
         self.path = Path(path)
         self._file = StoreFile(self.path)
         try:
-            self._read_head()
-            self._check_frames()
+            self._take(StoreHead(self._file))
+            check_frames(self._file, self._head)
             damage = self.tables_damaged() if check_tables else ""
         except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, OSError) as error:
             self.close()
@@ -104,102 +89,21 @@ class KeypointStore:
             path, skeleton, settings or {}, landmarker or {}, videos, labels_from, shard
         )
 
-    def _read_head(self) -> None:
-        attrs = self._file.attrs
-        schema = attrs["schema"]
-        if schema not in READABLE:
-            raise InputError(
-                f"{self.path}: schema {schema}, this version reads {SCHEMA}; run `slr extract` "
-                f"again, or install the slr-toolkit that wrote it "
-                f"({attrs.get('tool', 'version unknown')})"
-            )
-        self.schema = int(schema)
-        self.created, self.tool = str(attrs["created"]), str(attrs["tool"])
-        self.landmarker = json_object(attrs, "landmarker")
-        self.settings = json_object(attrs, "settings")
-        self.labels_from, self.shard = (str(attrs.get(name, "")) for name in ("labels", "shard"))
-        self.skeleton = self._read_skeleton()
-        self.columns = self._table("clips", CLIP_COLUMNS)
+    def _take(self, head: StoreHead) -> None:
+        self._head, self.skeleton, self.columns = head, head.skeleton, head.columns
+        self.schema, self.created, self.tool = head.schema, head.created, head.tool
+        self.landmarker, self.settings = head.landmarker, head.settings
+        self.labels_from, self.shard = head.labels_from, head.shard
+        self.problems, self.frames = head.problems, head.frames
         self.keys: list[str] = self.columns["key"].tolist()
         self.starts, self.lengths = self.columns["start"], self.columns["length"]
         self.signs, self.signers = self.columns["sign"], self.columns["signer"]
         self.splits = self.columns["split"]
         self._rows = {key: i for i, key in enumerate(self.keys)}
-        self.frames = int(self.lengths.sum())
-        columns = self._table("problems", PROBLEM_COLUMNS)
-        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-        self.problems = [Problem(*row) for row in rows]
-
-    def _table(self, name: str, dtypes: dict[str, Any]) -> dict[str, np.ndarray]:
-        """A table; columns that an older schema lacks are 0."""
-        lacking = [
-            column
-            for column in SINCE_SCHEMA_2
-            if self.schema < SCHEMA and column not in self._file.group(name)
-        ]
-        there = {column: dtype for column, dtype in dtypes.items() if column not in lacking}
-        columns = self._file.table(name, there)
-        return columns | {c: np.zeros(len(columns["key"]), dtypes[c]) for c in lacking}
 
     def tables_damaged(self) -> str:
         """What speaks against the skeleton and the tables; empty where they are as written."""
-        try:
-            expected = self._file.attrs.get("tables_sha256")
-            if expected is None:
-                return "" if self.schema < SCHEMA else "its attribute tables_sha256 is missing"
-            if self._tables_sha256() == expected:
-                return ""
-        except (OSError, RuntimeError, ValueError) as error:
-            return f"damaged, its attributes cannot be read ({one_line(error)})"
-        return (
-            "damaged, or changed by another program: skeleton, tables or attributes are not what "
-            "its attribute tables_sha256 was made of"
-        )
-
-    def _tables_sha256(self) -> str:
-        there = {f"clips/{name}": column for name, column in self.columns.items()}
-        tables = {name: there[name] if name in there else self._file.read(name) for name in TABLES}
-        return tables_sha256(self._file.attrs, self._file.group("skeleton").attrs["parts"], tables)
-
-    def _read_skeleton(self) -> Skeleton:
-        slices = json_object(self._file.group("skeleton").attrs, "parts")
-        parts = {part: slice(int(start), int(stop)) for part, (start, stop) in slices.items()}
-        names = tuple(self._file.read("skeleton/names").tolist())
-        edges, mirror = self._file.read("skeleton/edges"), self._file.read("skeleton/mirror")
-        ends = [0, *(where.stop for where in parts.values())]
-        indices = np.concatenate([edges.ravel(), mirror.ravel()])
-        fits = (
-            all(isinstance(name, str) for name in names)
-            and len(set(names)) == len(names) == ends[-1] > 0
-            and [where.start for where in parts.values()] == ends[:-1]
-            and sorted(ends) == ends
-            and edges.shape == (len(edges), 2)
-            and mirror.shape == (len(names),)
-            and (np.issubdtype(indices.dtype, np.integer) or indices.size == 0)
-            and ((indices >= 0) & (indices < len(names))).all()
-        )
-        if not fits:
-            raise ValueError("names, edges, mirror and parts of /skeleton do not fit together")
-        return Skeleton(names, edges, mirror, parts)
-
-    def _check_frames(self) -> None:
-        table, ends = self.columns, np.cumsum(self.lengths)
-        if (self.lengths < 1).any() or (self.starts != ends - self.lengths).any():
-            raise ValueError("the clips' start and length do not lie end to end")
-        if any(a >= b for a, b in zip(self.keys, self.keys[1:], strict=False)):
-            raise ValueError("the keys do not rise")
-        sizes = np.concatenate([table["width"], table["height"]])
-        if ((sizes < 0) | (sizes > _MOST_PIXELS)).any():
-            raise ValueError(f"a width or height is not in 0..{_MOST_PIXELS}")
-        if not (np.isfinite(table["fps"]) & (table["fps"] >= 0)).all():
-            raise ValueError("an fps is no number of frames a second")
-        for name, (shape, dtype) in frame_datasets(self.skeleton).items():
-            dataset, expected = self._file.dataset(f"frames/{name}"), (self.frames, *shape)
-            if dataset.shape != expected or dataset.dtype != dtype:
-                raise ValueError(
-                    f"/frames/{name} should be {np.dtype(dtype)} {expected}, "
-                    f"found {dataset.dtype} {dataset.shape}"
-                )
+        return tables_damaged(self._file, self._head)
 
     def clip_row(self, key: str) -> dict[str, Any]:
         """A clip's row of /clips, by column; raises InputError where there is no such key."""

@@ -65,7 +65,7 @@ class FrameWriter:
 
 
 def stored_rows(piece: Clip) -> dict[str, np.ndarray]:
-    """The frames of a clip as rows of the datasets under /frames.
+    """The frames of a clip as rows of the datasets under /frames, contiguous.
 
     Raises:
         ValueError: points of one hand or face differ in confidence.
@@ -74,8 +74,8 @@ def stored_rows(piece: Clip) -> dict[str, np.ndarray]:
     for i, (part, where) in enumerate(piece.skeleton.parts.items()):
         rows[f"{part}/points"] = _rounded(piece.points[:, where])
         rows[f"{part}/confidence"] = _confidence_steps(piece, part)
-        rows[f"{part}/source"] = np.ascontiguousarray(piece.source[:, i])
-    return rows
+        rows[f"{part}/source"] = piece.source[:, i]
+    return {name: np.ascontiguousarray(values) for name, values in rows.items()}
 
 
 def _append(dataset: h5py.Dataset, values: np.ndarray) -> None:
@@ -104,7 +104,6 @@ def _confidence_steps(clip: Clip, part: str) -> np.ndarray:
     if (steps != steps[:, :1]).any():
         raise ValueError(f"{clip.key}: the points of {part} must share one confidence a frame")
     return steps[:, 0]
-
 
 
 def _growing(file: h5py.File, name: str, shape: tuple[int, ...], dtype: type) -> h5py.Dataset:

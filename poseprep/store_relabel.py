@@ -12,7 +12,8 @@ from poseprep.labels import Label
 from poseprep.stopping import stopping_waits
 from poseprep.store import KeypointStore, Problem
 from poseprep.store_layout import HEAD_ATTRIBUTES, PROBLEM_COLUMNS, one_line
-from poseprep.store_writer import LIBVER, write_tables
+from poseprep.store_tables import write_tables
+from poseprep.store_writer import LIBVER
 
 
 def relabel(path: str | Path, of: Mapping[str, Label]) -> None:

@@ -1,40 +1,31 @@
 """Writes a store: complete, or not at all."""
 
 import hashlib
-import json
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import h5py
-import numpy as np
 
 from poseprep.clip import Clip
 from poseprep.errors import InputError
 from poseprep.files import Draft
 from poseprep.skeleton import Skeleton
 from poseprep.stopping import stopping_waits
+from poseprep.store_frames import CACHE_BYTES, FrameWriter, stored_rows
 from poseprep.store_layout import (
     CLIP_COLUMNS,
-    CONFIDENCE_STEP,
-    POINT_STEP,
-    POINTWISE_PARTS,
     PROBLEM_COLUMNS,
     SCHEMA,
-    TABLES,
-    TEXT,
     Problem,
     frame_datasets,
     one_line,
     points_sha256,
-    tables_sha256,
 )
-from poseprep.version import toolkit_version
+from poseprep.store_tables import head_attributes, now, write_skeleton, write_tables
 
 # Of this version on, HDF5 keeps checksums of its own structures, too.
 LIBVER = ("v110", "v110")
@@ -120,8 +111,8 @@ class StoreWriter:
                 raise ValueError(f"{piece.key}: the clip's skeleton is not the store's")
             last_time = float(piece.time[-1])
             rows = stored_rows(piece)
-            for name, values in rows.items():
-                digests[name].update(values)
+            for name, digest in digests.items():
+                digest.update(rows[name].data)
             with self._writing():
                 self._frames.append(rows)
         if first is None:

@@ -13,6 +13,7 @@ from poseprep.errors import InputError
 from poseprep.findings import Findings
 from poseprep.store import KeypointStore
 from poseprep.store_layout import POINT_STEP, frame_datasets, points_sha256
+from poseprep.store_walk import unreadable
 
 # Read and checked at once: few enough for the processor's cache.
 _FRAMES = 512
@@ -25,6 +26,9 @@ def table_findings(store: KeypointStore) -> Findings:
     findings = Findings()
     if damage := store.tables_damaged():
         findings.add(damage)
+    frames = frozenset(f"frames/{name}" for name in frame_datasets(store.skeleton))
+    for sentence in unreadable(store.path, known=frames):  # ClipChecker reads those
+        findings.add(sentence)
     rows = zip(
         store.keys,
         *(store.columns[name].tolist() for name in ("sha256", "points_sha256")),

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
+H5PY_FILES = ("file", "frames", "layout", "relabel", "tables", "walk", "writer")
 # Package → the only files that may import it.
 SOLE_IMPORTERS = {
     "mediapipe": {f"poseprep/landmarkers/{name}.py" for name in ("mediapipe", "plain_loop")},
-    "h5py": {f"poseprep/store_{name}.py" for name in ("file", "layout", "relabel", "writer")},
+    "h5py": {f"poseprep/store_{name}.py" for name in H5PY_FILES},
 }
 FORBIDDEN = {
     "poseprep": {"sslmodel", "cli", "slr_toolkit", "torch", "torch_geometric", "lightning_fabric"},

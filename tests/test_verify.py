@@ -1,5 +1,6 @@
 """Whatever a disk or another program does to a store, `verify` tells it, and of which clips."""
 
+import os
 import random
 
 import h5py
@@ -9,8 +10,9 @@ import pytest
 from poseprep.errors import InputError
 from poseprep.findings import Findings
 from poseprep.store import KeypointStore
-from poseprep.verify import verify
+from poseprep.verify import Stretch, _check, verify
 from poseprep.verify_clips import ClipChecker, table_findings
+from poseprep.workers import Died, TimedOut, run_tasks
 
 KEYS = ["a.mp4", "b.mp4", "c.mp4", "long.mp4"]
 
@@ -150,12 +152,96 @@ def test_a_flipped_byte_anywhere_in_the_frames_is_found(path):
         assert any(name in line for line in findings_of(path)), name
 
 
+def read_and_verify():
+    """A worker's task: what anybody reads in a file (None: nobody can), and what is found."""
+    return _read_and_verify
+
+
+def _read_and_verify(path):
+    try:
+        read = everything_in(path)
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError):
+        read = None
+    *_, head = _check(Stretch(path))
+    findings = head.findings
+    if head.keys:
+        *_, of_clips = _check(Stretch(path, 0, len(head.keys)))
+        findings.join(of_clips)
+    yield read, findings.lines()
+
+
+def everything_in(path):
+    """Name → value of every attribute and dataset."""
+    found = {}
+    with h5py.File(path) as file:
+
+        def note(name, item):
+            found.update({f"{name}@{key}": str(value) for key, value in item.attrs.items()})
+            if isinstance(item, h5py.Dataset):
+                values = item[()]
+                found[name] = values.tolist() if values.dtype == object else values.tobytes()
+
+        note("", file)
+        file.visititems(note)
+    return found
+
+
+def test_a_flipped_byte_anywhere_in_the_file_is_found_or_changes_nothing(make_clip, tmp_path):
+    """In tables, attributes and HDF5's own structures, too. HDF5 may crash: that is a finding."""
+    path, choose = tmp_path / "out.h5", random.Random(0)
+    with KeypointStore.create(path, settings={"fps": 5.0}, videos=tmp_path) as store:
+        store.add(make_clip(frames=4))
+    whole, whole_read = path.read_bytes(), everything_in(path)
+    flipped = []
+    for place in choose.sample(range(len(whole)), k=60):
+        data = bytearray(whole)
+        data[place] ^= 1 << choose.randrange(8)
+        flipped.append(tmp_path / f"{place}.h5")
+        flipped[-1].write_bytes(data)
+    missed = []
+    for report in run_tasks(read_and_verify, flipped, 1, timeout=60):
+        crashed = isinstance(report.value, Died | TimedOut)
+        read, found = (None, ["a crash"]) if crashed else report.value
+        if read != whole_read and not found:
+            missed.append(flipped[report.task].name)
+    assert missed == []
+
+
+def test_what_the_reader_has_no_need_of_is_read_too(path):
+    with h5py.File(path, "a") as file:
+        file.create_dataset("notes/mine", data=np.arange(100), chunks=(10,), fletcher32=True)
+        place = file["notes/mine"].id.get_chunk_info(3).byte_offset
+    assert findings_of(path) == []
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+    (line,) = findings_of(path)
+    assert line.startswith("/notes/mine is damaged and cannot be read")
+
+
+def crash():
+    return lambda task: os._exit(7)
+
+
+def test_a_file_that_crashes_whoever_reads_it_is_told(path, monkeypatch):
+    monkeypatch.setattr("poseprep.verify._checker", crash)
+    (line,) = verify(path)
+    assert line == "opening it crashes HDF5 (exit code 7); the file is damaged"
+
+
 def test_a_file_that_is_no_store_is_told(tmp_path):
     with pytest.raises(InputError, match="found no file"):
         verify(tmp_path / "nothing.h5")
     (tmp_path / "text.h5").write_text("hello")
     (line,) = verify(tmp_path / "text.h5")
     assert "does not open" in line
+
+
+def test_of_many_findings_the_first_are_told():
+    findings = Findings()
+    for i in range(50):
+        findings.add(f"odd in the way {i}")
+    assert findings.lines()[19:] == ["odd in the way 19", "and 30 more"]
 
 
 def test_of_many_clips_a_few_are_named():

@@ -3,12 +3,16 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
+
+import numpy as np
 
 from poseprep.landmarkers import Landmarks, Track
 from poseprep.landmarkers.mediapipe_graph import wheel
 from poseprep.landmarkers.mediapipe_holistic import FACE_MODELS, MODELS, SETTINGS, holistic
+from poseprep.landmarkers.second_look import SecondLook, Trust
 from poseprep.skeleton import FACES, HOLISTIC
 
 
@@ -33,8 +37,14 @@ class MediaPipeHolistic:
 
     @contextmanager
     def tracker(self) -> Iterator[Track]:
+        again = SecondLook() if self._recover else None
         with holistic("face" in self.skeleton.parts) as look:
-            yield lambda frame: self._cut(look(frame).landmarks())
+
+            def track(frame: np.ndarray) -> Landmarks:
+                found = look(frame).landmarks()
+                return self._cut(again(frame, found) if again else found)
+
+            yield track
 
     def _cut(self, whole: Landmarks) -> Landmarks:
         """A frame of `HOLISTIC` as one of this landmarker's skeleton."""
@@ -50,5 +60,5 @@ class MediaPipeHolistic:
                 name: hashlib.sha256((wheel() / "modules" / name).read_bytes()).hexdigest()
                 for name in models
             },
-            "settings": SETTINGS,
+            "settings": SETTINGS | ({"second_look": asdict(Trust())} if self._recover else {}),
         }

@@ -152,6 +152,11 @@ class Config(NamedTuple):
             tuple(name.decode() for name in found[_INPUT_SIDE]),
         )
 
+    @staticmethod
+    def gives(node: bytes, stream: str) -> bool:
+        """Whether a stream comes out of a node."""
+        return stream in _names(node, NODE_OUTPUT)
+
     def giving(self, streams: Iterable[str]) -> Config:
         """The nodes that these streams need, and no others."""
         needed, kept = set(streams), set[int]()
