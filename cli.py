@@ -191,9 +191,10 @@ def merge(stores: tuple[Path, ...], out: Path, overwrite: bool) -> None:
 @click.pass_context
 def verify(context: click.Context, store: Path) -> None:
     """Check STORE: its structure, its checksums, and what a store promises."""
+    from poseprep.extract import default_workers
     from poseprep.verify import verify as check
 
-    findings = check(store)
+    findings = check(store, default_workers())
     say("\n".join(findings) or f"{store}: all is well")
     if findings:
         context.exit(EXIT_INPUT)
@@ -280,6 +281,27 @@ def bench_extract(videos: Path, workers: int | None, rounds: int) -> None:
     from poseprep.text import bench_table
 
     say(bench_table(bench.bench_extract(videos, workers or default_workers(), rounds, say)))
+
+
+@bench.command("recover")
+@click.option("--signers", type=click.IntRange(1), default=4, show_default=True)
+@click.option(
+    "--seed",
+    "seeds",
+    type=click.IntRange(0),
+    multiple=True,
+    default=(1, 2),
+    show_default=True,
+    help="Of the drawn clips; may be given again. The thresholds were chosen on seed 0.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
+def bench_recover(signers: int, seeds: tuple[int, ...], workers: int | None) -> None:
+    """How many lost hands come back on drawn clips, and how far off they are."""
+    from poseprep.extract import default_workers
+    from poseprep.signer.recovery import measure_recovery
+    from poseprep.text import recovery_table
+
+    say(recovery_table(measure_recovery(signers, seeds, workers or default_workers())))
 
 
 @main.command()

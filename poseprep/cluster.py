@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,7 +38,7 @@ def run_on_dask(
     address: str,
     timeout: float | None = None,
     folder: Path | None = None,
-) -> Iterator[Report]:
+) -> Generator[Report, None, None]:
     """Run every task on the workers of a Dask scheduler, one at a time on each of their threads.
 
     The reports of a task come when it is over. A task whose worker is lost is done by another.
@@ -56,8 +56,9 @@ def run_on_dask(
         RuntimeError: anything else that they raised.
     """
     all_tasks, name = list(tasks), f"slr-{uuid.uuid4().hex}"
+    place = Place(folder and folder.absolute(), package_versions())
     # Packed, because Dask looks for its own objects in what it is given.
-    kind = pickle.dumps((work, timeout, Place(Path.cwd(), folder, package_versions())))
+    kind = pickle.dumps((work, timeout, place))
     running: dict[int, Any] = {}
     begun = 0
     over: SimpleQueue[Any] = SimpleQueue()

@@ -30,11 +30,9 @@ class Place(NamedTuple):
     """What must be alike where the tasks come from and where they are done.
 
     Attributes:
-        here: the folder that relative paths begin at.
         folder: what must be there, if anything.
     """
 
-    here: Path
     folder: Path | None
     versions: dict[str, str]
 
@@ -152,12 +150,9 @@ def _begin(work: Work, place: Place, lease: Connection) -> Any:
     if lease.poll():
         raise InputError("stopped")  # and begun anew by the crew
     threading.Thread(target=_end_with, args=(lease,), daemon=True).start()
-    with suppress(OSError):  # where no path is relative, it does not matter
-        os.chdir(place.here)
     if place.folder is not None and not place.folder.exists():
         raise InputError(
-            f"{place.here / place.folder} is not there; videos must lie under the same path on "
-            "every worker"
+            f"{place.folder} is not there; videos must lie under the same path on every worker"
         )
     ours, wanted = package_versions(), place.versions
     if other := [

@@ -3,8 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
@@ -166,7 +166,15 @@ class Extraction:
         if unreadable := self.found.unreadable:
             summary.problems |= unreadable
             summary.stopped = self.options.strict
-        for report in self._reports(tasks) if tasks and not summary.stopped else ():
+        if summary.stopped or not tasks:
+            return
+        with closing(self._reports(tasks)) as reports:
+            self._write_down(reports, tasks, bar, summary)
+
+    def _write_down(
+        self, reports: Iterator[Report], tasks: list[Task], bar: Progress, summary: Summary
+    ) -> None:
+        for report in reports:
             video, segments = tasks[report.task]
             value = report.value
             if isinstance(value, Piece):
@@ -187,7 +195,7 @@ class Extraction:
                 return
             self._journal.seal(outcome)
 
-    def _reports(self, tasks: list[Task]) -> Iterator[Report]:
+    def _reports(self, tasks: list[Task]) -> Generator[Report, None, None]:
         work = partial(Extractor, self.settings)
         if not self.options.dask:
             return run_tasks(work, tasks, self.workers, self.options.timeout)
@@ -195,7 +203,9 @@ class Extraction:
 
         # The same paths lead to the videos there, but not from the same folder.
         tasks = [(video.absolute(), segments) for video, segments in tasks]
-        return run_on_dask(work, tasks, self.options.dask, self.options.timeout)
+        return run_on_dask(
+            work, tasks, self.options.dask, self.options.timeout, self.videos.absolute()
+        )
 
     def _complete(self, progress: bool) -> None:
         """Bring the store up to date, if there is anything to be done to it."""
@@ -262,6 +272,8 @@ def _gave_up(video: Video, segments: tuple[Segment, ...], value: Any) -> Outcome
     """What came of a video whose worker did not live to tell."""
     if isinstance(value, TimedOut):
         reason = f"no frame for {value.seconds:g} s (--timeout); given up"
+    elif value == Died(None):
+        reason = "every machine of the cluster that began it was lost"
     elif isinstance(value, Died):
         reason = f"the worker process ended {ATTEMPTS} times (exit code {value.exit_code}) on it"
     else:

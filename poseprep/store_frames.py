@@ -19,7 +19,7 @@ from poseprep.store_layout import (
 _BLOCK_FRAMES = 1024
 # A chunk's, in frames: a power of two, so that blocks are whole chunks.
 _CHUNK_BYTES = 256 * 1024
-_GZIP_LEVEL = 4  # above it, writing takes longer and hardly a byte is saved
+_GZIP_LEVEL = 2  # above it, writing takes longer and hardly a byte is saved
 # A dataset's cache (each has its own) must hold the chunks that are being filled.
 CACHE_BYTES = 8 * _CHUNK_BYTES
 

@@ -1,6 +1,7 @@
 """What the commands print: figures turned into lines for a person."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from poseprep.bench import Bench
@@ -9,6 +10,7 @@ from poseprep.labels import Labels
 from poseprep.merge import Merged
 from poseprep.quality import Coverage, describe_store
 from poseprep.signer.accuracy import Accuracy
+from poseprep.signer.recovery import Recovery
 from poseprep.store import KeypointStore
 
 _NAMED = 5  # how many of many are named
@@ -150,6 +152,9 @@ def merged_summary(merged: Merged, out: Path) -> str:
         lines[0] += f", {count(merged.problems, 'problem')} (`slr info {out}` lists them)"
     if merged.duplicates:
         lines.append(f"{count(merged.duplicates, 'clip')} stood in several stores, and once here")
+    if merged.labels_differ:
+        keys = merged.labels_differ
+        lines.append(f"{count(len(keys), 'clip')} with other labels elsewhere: {some(keys)}")
     if merged.missing_shards:
         lines.append(f"not all shards are here; missing: {', '.join(merged.missing_shards)}")
     return "\n".join(lines)
@@ -246,4 +251,20 @@ def bench_table(bench: Bench) -> str:
         f"CPU inside MediaPipe's own process(), in the plain loop: {bench.inside_ms:.1f} ms/frame",
         f"reading body and hands from the store: {bench.read_rate:,.0f} frames/s",
     ]
+    return "\n".join(lines)
+
+
+def recovery_table(rows: Sequence[Recovery]) -> str:
+    """`slr bench recover`: hands lost and recovered; errors are of fingertips."""
+    lines = [
+        "Hands in drawn clips; errors of recovered fingertips in shoulder widths",
+        f"{'':<12}{'there':>8}{'lost':>8}{'recovered':>11}{'median':>9}{'95th':>8}"
+        f"{'absent':>9}{'invented':>10}{'swapped':>9}",
+    ]
+    for row in rows:
+        middle, high = (f"{row.percentile(share):.3f}" if row.errors else "–" for share in (50, 95))
+        lines.append(
+            f"{row.kind.replace('_', ' '):<12}{row.there:8,}{row.lost:8,}{row.recovered:11,}"
+            f"{middle:>9}{high:>8}{row.absent:9,}{row.invented:10,}{row.swapped:9,}"
+        )
     return "\n".join(lines)

@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -156,7 +156,7 @@ class Crew:
 
 def run_tasks(
     work: Work, tasks: Iterable[Any], workers: int, timeout: float | None = None
-) -> Iterator[Report]:
+) -> Generator[Report, None, None]:
     """Run every task on a `Crew` of its own. Leaving the iterator early ends the processes."""
     with Crew(work, workers, timeout) as crew:
         yield from crew.run(tasks)

@@ -17,7 +17,8 @@ import pytest
 from poseprep import cluster
 from poseprep.cluster import run_on_dask
 from poseprep.errors import InputError
-from poseprep.extract import ExtractOptions, Extraction
+from poseprep.extract import Extraction
+from poseprep.settings import ExtractOptions
 from poseprep.store import KeypointStore
 from poseprep.workers import Died, TimedOut
 
@@ -47,7 +48,10 @@ class Dask:
             stdout=self._log,
             stderr=self._log,
             cwd=self._folder,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
+            },
         )
 
     def _wait_for(self, words: str) -> str:
@@ -73,9 +77,8 @@ class Dask:
 
     def kill(self, worker: psutil.Popen) -> None:
         """As a machine that loses its power."""
-        whole = [*worker.children(recursive=True), worker]
         worker.suspend()  # or the nanny would start the worker anew
-        for process in whole:
+        for process in [*worker.children(recursive=True), worker]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
 
@@ -147,9 +150,8 @@ def test_a_worker_with_other_versions_is_refused(two_workers, tmp_path, monkeypa
 
 
 def test_a_worker_that_does_not_see_the_videos_is_refused(two_workers, tmp_path):
-    reports = run_on_dask(
-        _make, [("a", tmp_path)], two_workers.address, folder=tmp_path / "elsewhere"
-    )
+    tasks, folder = [("a", tmp_path)], tmp_path / "elsewhere"
+    reports = run_on_dask(_make, tasks, two_workers.address, folder=folder)
     with pytest.raises(InputError, match="elsewhere is not there"):
         list(reports)
 

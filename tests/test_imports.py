@@ -12,6 +12,7 @@ H5PY_FILES = ("file", "frames", "layout", "relabel", "tables", "walk", "writer")
 # Package → the only files that may import it.
 SOLE_IMPORTERS = {
     "mediapipe": {f"poseprep/landmarkers/{name}.py" for name in ("mediapipe", "plain_loop")},
+    "distributed": {"poseprep/cluster.py", "poseprep/cluster_worker.py"},
     "h5py": {f"poseprep/store_{name}.py" for name in H5PY_FILES},
 }
 FORBIDDEN = {

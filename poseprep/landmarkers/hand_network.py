@@ -47,6 +47,8 @@ _PLACE = "handlandmarksleftandrightcpu__left_hand_tracking_roi"
 _NETWORK = "handlandmarksleftandrightcpu__handlandmarksfromposecpu_1__handlandmarkcpu__"
 _POINTS, _PRESENCE = "left_hand_landmarks", f"{_NETWORK}hand_presence_score"
 _SIDE = f"{_NETWORK}handedness"
+# A place's, in heights.
+_LARGEST = 10.0
 _BINARY = "modules/holistic_landmark/holistic_landmark_cpu.binarypb"
 
 
@@ -67,6 +69,8 @@ def see(frame: UInt8[np.ndarray, "H W 3"], place: Place) -> Sight | None:
     """What the network finds in a place; None where it finds no hand."""
     height, width = frame.shape[:2]
     (x, y), aspect = place.centre, width / height
+    if not 1 / height < place.size < _LARGEST:  # the graph would end with an error
+        return None
     corner = rectangle(x / aspect, y, place.size / aspect, place.size, place.rotation)
     seen = _network()(image=image_packet(frame), **{_PLACE: rectangle_packet(corner)})
     if _POINTS not in seen:

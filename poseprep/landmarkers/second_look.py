@@ -31,6 +31,7 @@ class Trust:
 
     Attributes:
         presence: what the network itself says, at least, in the last two of three runs.
+        enough: with so much of it, no other place is tried.
         agreement: how far those two runs may lie apart.
         wrist: how far the hand's wrist may be from the pose's.
         other_hand: how far from the other hand it must be, if that was found.
@@ -44,6 +45,7 @@ class Trust:
     """
 
     presence: float = 0.6
+    enough: float = 0.9
     agreement: float = 0.05
     wrist: float = 0.5
     other_hand: float = 0.25
@@ -118,6 +120,8 @@ class SecondLook:
             trusted = self._trusted(frame, place, points, side, other, scale)
             if trusted is not None and (best is None or trusted[0] > best[0]):
                 best = trusted
+            if best is not None and best[0] >= trust.enough:
+                break
         memory.in_vain += best is None
         return None if best is None else best[1].points
 
@@ -127,16 +131,20 @@ class SecondLook:
         """Where it may be: where it was, beyond the forearm, where the pose has its knuckles."""
         memory, places = self._memory[side], []
         if memory.age <= self._trust.memory_frames:
-            places.append(place_of(memory.points + (wrist - memory.wrist)))
+            moved = place_of(memory.points + (wrist - memory.wrist))
+            places += [moved, moved._replace(size=1.3 * moved.size), place_of(memory.points)]
         elbow, index, pinky = (
             points[HOLISTIC.index(f"{side}_{name}"), :2].astype(float)
             for name in ("elbow", "index", "pinky")
         )
         forearm = _direction(wrist - elbow)
         knuckles = _direction((index + pinky) / 2 - wrist)
-        for turn in (forearm, knuckles, forearm + 0.8, forearm - 0.8):
+        for turn, size in (
+            *((forearm, 1.05), (knuckles, 1.05), (forearm, 0.75)),
+            *((forearm + 0.8, 1.05), (forearm - 0.8, 1.05)),
+        ):
             ahead = np.array((math.sin(turn), -math.cos(turn)))
-            places.append(Place(wrist + 0.22 * scale * ahead, 1.05 * scale, turn))
+            places.append(Place(wrist + 0.22 * scale * ahead, size * scale, turn))
         return places
 
     def _trusted(
