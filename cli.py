@@ -278,7 +278,7 @@ def bench_extract(videos: Path, workers: int | None, rounds: int) -> None:
     """Extraction of VIDEOS beside a plain MediaPipe loop: speed, CPU, memory, bytes."""
     from poseprep import bench
     from poseprep.extract import default_workers
-    from poseprep.text import bench_table
+    from poseprep.tables import bench_table
 
     say(bench_table(bench.bench_extract(videos, workers or default_workers(), rounds, say)))
 
@@ -299,7 +299,7 @@ def bench_recover(signers: int, seeds: tuple[int, ...], workers: int | None) -> 
     """How many lost hands come back on drawn clips, and how far off they are."""
     from poseprep.extract import default_workers
     from poseprep.signer.recovery import measure_recovery
-    from poseprep.text import recovery_table
+    from poseprep.tables import recovery_table
 
     say(recovery_table(measure_recovery(signers, seeds, workers or default_workers())))
 
@@ -343,7 +343,7 @@ def demo(
     from poseprep.signer.accuracy import accuracy
     from poseprep.signer.corpus import Corpus, render_corpus
     from poseprep.store import KeypointStore
-    from poseprep.text import accuracy_table
+    from poseprep.tables import accuracy_table
     from sslmodel.runs import new_run_folder
 
     corpus = Corpus(signs=signs, signers=signers, reps=reps, seed=seed)

@@ -5,16 +5,13 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from poseprep.assemble import choose_labels, contents, update_tables, write
-from poseprep.clip import MISSING
 from poseprep.errors import InputError
 from poseprep.find import Video, find_videos
 from poseprep.inventory import (
@@ -33,6 +30,7 @@ from poseprep.progress import Progress
 from poseprep.segment import Segment
 from poseprep.settings import ExtractOptions, ExtractSettings, check_same
 from poseprep.store import KeypointStore, is_hdf5
+from poseprep.summary import Summary
 from poseprep.survey import expected_frames
 from poseprep.workers import ATTEMPTS, Died, Report, TimedOut, run_tasks
 
@@ -41,30 +39,6 @@ __all__ = ["ExtractOptions", "ExtractSettings", "Extraction", "default_workers",
 # For the estimate before the start: measured with `slr extract` on drawn and real videos.
 SECONDS_A_FRAME = 0.065
 BYTES_A_FRAME = 3500
-
-
-@dataclass
-class Summary:
-    """What came of an extraction.
-
-    Attributes:
-        clips, frames: that the store now holds.
-        measured: frames that this run measured, in `seconds`.
-        found_frames: part → frames of the store in which the part was found.
-        problems: key → reason, for everything that could not be stored whole.
-        empty: keys of clips, stored, in which nobody was ever found.
-        stopped: whether it ended at the first problem, as `strict` asks; the store is as it was.
-    """
-
-    clips: int = 0
-    frames: int = 0
-    measured: int = 0
-    seconds: float = 0.0
-    bytes: int = 0
-    found_frames: dict[str, int] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)
-    empty: list[str] = field(default_factory=list)
-    stopped: bool = False
 
 
 class Extraction:
@@ -157,7 +131,7 @@ class Extraction:
             self._measure(tasks, bar, summary)
         if not summary.stopped:
             self._complete(progress)
-            self._describe(summary)
+            summary.describe(self.out)
         summary.seconds = time.monotonic() - began
         return summary
 
@@ -234,22 +208,6 @@ class Extraction:
             with writer, Progress("writing the store", 1, frames, progress) as bar:
                 write(writer, wanted, self._journal, self._store, labels, moved, bar.add)
         self._journal.remove()
-
-    def _describe(self, summary: Summary) -> None:
-        with KeypointStore(self.out) as store:
-            summary.clips, summary.frames = len(store.keys), store.frames
-            summary.problems = {problem.key: problem.reason for problem in store.problems}
-            seen = np.zeros(store.frames, bool)
-            for part in store.skeleton.parts:
-                found = store.part_source(part) != MISSING
-                summary.found_frames[part] = int(found.sum())
-                seen |= found
-            if len(store.keys):
-                anybody = np.logical_or.reduceat(seen, store.starts)
-                summary.empty = [
-                    key for key, some in zip(store.keys, anybody, strict=True) if not some
-                ]
-        summary.bytes = self.out.stat().st_size
 
     def _remove_empty_journal(self) -> None:
         """Nothing was done, and nothing is left behind."""
