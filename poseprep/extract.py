@@ -37,8 +37,8 @@ from poseprep.workers import ATTEMPTS, Died, Report, TimedOut, run_tasks
 __all__ = ["ExtractOptions", "ExtractSettings", "Extraction", "default_workers", "extract_clip"]
 
 # For the estimate before the start: measured with `slr extract` on drawn and real videos.
-SECONDS_A_FRAME = 0.065
-BYTES_A_FRAME = 3500
+SECONDS_A_FRAME = 0.045
+BYTES_A_FRAME = 2800
 
 
 class Extraction:
@@ -183,7 +183,9 @@ class Extraction:
 
     def _complete(self, progress: bool) -> None:
         """Bring the store up to date, if there is anything to be done to it."""
-        dropped = frozenset(self.inventory.without_video if self.options.prune else ())
+        dropped = frozenset(self.inventory.settled)
+        if self.options.prune:
+            dropped |= frozenset(self.inventory.without_video)
         moved = self.inventory.moved
         wanted = contents(
             self._store, self._journal.outcomes, self.found.unreadable, moved, dropped

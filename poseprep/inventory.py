@@ -40,7 +40,8 @@ class Inventory:
         problems: of those, what could not be stored whole and is not tried again.
         moved: clip key → the file's size and time now, where it has another time but the content
             that it had.
-        without_video: clips and problems, known, that nobody asks for any more.
+        without_video: known clips that nobody asks for any more.
+        settled: problems whose videos are not there any more: there is nothing left of them.
     """
 
     tasks: list[Task] = field(default_factory=list)
@@ -51,6 +52,7 @@ class Inventory:
     problems: int = 0
     moved: dict[str, tuple[int, int]] = field(default_factory=dict)
     without_video: list[str] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
 
 
 def known_clips(store: KeypointStore | None, outcomes: Mapping[str, Outcome]) -> dict[str, Known]:
@@ -63,6 +65,8 @@ def known_clips(store: KeypointStore | None, outcomes: Mapping[str, Outcome]) ->
         for key, *file in zip(store.keys, sizes, times, sha256s, strict=True):
             known[key] = Known(file[0], file[1], file[2], False)
         for problem in store.problems:
+            if problem.key.endswith("/"):  # a folder's, which is looked into every time
+                continue
             sha256 = known[problem.key].sha256 if problem.key in known else ""
             known[problem.key] = Known(problem.file_bytes, problem.file_modified, sha256, True)
     for outcome in outcomes.values():
@@ -111,7 +115,9 @@ def take_inventory(
             said = {verdicts[segment.key] for segment in left}
             worst = next(verdict for verdict in ("changed", "again", "new") if verdict in said)
             getattr(inventory, worst).append(video.key)
-    inventory.without_video = sorted(known.keys() - wanted)
+    for key in sorted(known.keys() - wanted):
+        only_a_problem = known[key].problem and not known[key].sha256
+        (inventory.settled if only_a_problem else inventory.without_video).append(key)
     return inventory
 
 
@@ -168,6 +174,7 @@ def check_same_corpus(
             f"the store holds segments of videos ({segments[0]!r}, …), but no table says where to "
             "cut; give the table with --labels"
         )
+    known = {key: there for key, there in known.items() if key not in inventory.settled}
     if known and inventory.without_video == sorted(known):
         raise InputError(
             f"{folder}: none of the {len(known)} clips of the store, such as "

@@ -79,7 +79,9 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str =
 
 def check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
     """Raises InputError, with the differences, unless `what` was made with these settings."""
-    if found := differences(there, here):
+    found = differences(there, here)
+    # What the user has chosen says it; what follows from it in the landmarker says nothing more.
+    if found := [line for line in found if line.startswith("settings.")] or found:
         raise InputError(
             f"{what} was made with other settings, and they are never mixed (there → now): "
             f"{'; '.join(found)}. Use the same settings, give another OUT, or start anew with "

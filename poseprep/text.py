@@ -108,8 +108,8 @@ def extraction_summary(summary: Summary, out: Path) -> str:
     if summary.stopped:
         key, reason = next(iter(summary.problems.items()))
         return (
-            printable(f"Stopped at the first problem, as --strict asks. {key}: {reason}\n")
-            + f"{out} is as it was; what is done is kept. Mend it and run the same command again."
+            f"Stopped at the first problem, as --strict asks. {printable(f'{key}: {reason}')}\n"
+            f"{out} is as it was; what is done is kept. Mend it and run the same command again."
         )
     rate = summary.measured / summary.seconds if summary.seconds else 0.0
     found = ", ".join(

@@ -53,6 +53,18 @@ def test_a_finished_store_is_not_touched_again(folder, slr):
     assert (folder / "out.h5").read_bytes() == before
 
 
+def test_strict_stops_and_says_at_what(folder, slr):
+    result = slr("extract", folder / "videos", folder / "out.h5", "--strict")
+    assert result.exit_code == 3
+    assert "as --strict asks. broken.mp4: the file is empty\n" in result.output
+
+
+def test_other_settings_are_refused_in_few_words(folder, slr):
+    result = slr("extract", folder / "videos", folder / "out.h5", "--face", "none")
+    assert result.exit_code == 2
+    assert "(there → now): settings.face: full → none. Use the same" in result.output
+
+
 def test_info_describes_the_store(folder, slr):
     result = slr("info", folder / "out.h5")
     assert result.exit_code == 0

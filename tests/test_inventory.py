@@ -162,3 +162,10 @@ def test_a_shard_that_is_none_is_refused(shard):
     with pytest.raises(InputError, match="I/N"):
         ExtractOptions(shard=shard).part()
     assert replace(ExtractOptions(), shard="2/4").part() == (2, 4)
+
+
+def test_a_problem_goes_with_its_video(corpus):
+    known = everything(corpus) | {"gone.mp4": Known(0, 0, "", True)}
+    inventory = take(corpus, known)
+    assert inventory.settled == ["gone.mp4"]
+    assert inventory.without_video == []

@@ -126,6 +126,11 @@ def test_a_problem_is_tried_again_when_its_file_changed_or_on_demand(videos, out
     assert summary.problems == {"flat/broken.mp4": "the file is empty"}
     inventory, _ = extract(videos, out, retry_problems=True)
     assert inventory.again == ["flat/broken.mp4"]
+    broken.rename(broken.with_suffix(".txt"))
+    _, summary = extract(videos, out)
+    assert summary.problems == {}
+    broken.write_bytes(b"")
+    extract(videos, out)
     shutil.copy(short_clips[2], broken)
     inventory, summary = extract(videos, out)
     assert inventory.changed == ["flat/broken.mp4"]
