@@ -136,7 +136,7 @@ def _run(command: Sequence[str]) -> tuple[bytes, float, float, float]:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 break
-            peak = max([peak, *map(_peak_mib, _family(process.pid))])
+            peak = max([peak, *map(memory_mib, family(process.pid))])
             time.sleep(_LOOK_SECONDS)
         seconds = time.monotonic() - began
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -147,7 +147,7 @@ def _run(command: Sequence[str]) -> tuple[bytes, float, float, float]:
     return said, seconds, usage.ru_utime + usage.ru_stime, peak
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process and everything it started that still runs."""
     members, waiting = [], [pid]
     while waiting:
@@ -158,10 +158,11 @@ def _family(pid: int) -> list[int]:
     return members
 
 
-def _peak_mib(pid: int) -> float:
+def memory_mib(pid: int, figure: str = "VmHWM") -> float:
+    """A process's resident memory: its highest, or with `VmRSS` as it is now; 0 if it is gone."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{figure}:"):
                 return int(line.split()[1]) / 1024
     return 0.0
 

@@ -1,6 +1,7 @@
 """What the tests of faults share: a real `slr extract` to be hurt, and what must hold after it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from poseprep.bench import family
 from poseprep.errors import InputError
 from poseprep.journal import journal_path
 from poseprep.store import KeypointStore
@@ -63,15 +65,12 @@ def sealed(out):
         return 0
 
 
-def family(pid):
-    """A process and all that it started."""
-    members, waiting = [], [pid]
-    while waiting:
-        members.append(waiting.pop())
-        with suppress(OSError):
-            children = Path(f"/proc/{members[-1]}/task/{members[-1]}/children").read_text()
-            waiting += map(int, children.split())
-    return members
+def many(clips, folder, count):
+    """A folder of so many videos: copies of these clips, by turns."""
+    folder.mkdir(parents=True)
+    for i in range(count):
+        shutil.copy(clips[i % len(clips)], folder / f"{i}.mp4")
+    return folder
 
 
 def workers(running):

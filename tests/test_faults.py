@@ -12,6 +12,7 @@ from faults import (
     extract,
     finish,
     kill,
+    many,
     nothing_or_whole,
     resize,
     sealed,
@@ -31,11 +32,7 @@ VIDEOS = 8
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory, short_clips):
-    folder = tmp_path_factory.mktemp("corpus") / "videos"
-    folder.mkdir()
-    for i in range(VIDEOS):
-        shutil.copy(short_clips[i % 3], folder / f"{i}.mp4")
-    return folder
+    return many(short_clips, tmp_path_factory.mktemp("corpus") / "videos", VIDEOS)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Killed at random moments, and a disk that is full at random moments."""
 
 import random
-import shutil
 import signal
 import time
 
@@ -11,6 +10,7 @@ from faults import (
     extract,
     finish,
     kill,
+    many,
     nothing_or_whole,
     resize,
     sealed,
@@ -28,11 +28,7 @@ KILLS = 30
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory, short_clips):
     """60 short clips: a run of half a minute."""
-    folder = tmp_path_factory.mktemp("corpus") / "videos"
-    folder.mkdir()
-    for i in range(60):
-        shutil.copy(short_clips[i % 3], folder / f"{i}.mp4")
-    return folder
+    return many(short_clips, tmp_path_factory.mktemp("corpus") / "videos", 60)
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,13 @@
 import shutil
 import threading
 import time
-from contextlib import suppress
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import pytest
-from faults import content, extract, start, workers
+from faults import content, extract, many, start, workers
 
+from poseprep.bench import memory_mib
 from poseprep.signer.corpus import Corpus, draw_take
 from poseprep.store import KeypointStore
 
@@ -18,14 +17,6 @@ pytestmark = pytest.mark.soak
 
 MOST_MIB = 700
 FPS = 25
-
-
-def memory_mib(pid, name="VmRSS"):
-    with suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1]) / 1024
-    return 0.0
 
 
 class Watch:
@@ -41,9 +32,9 @@ class Watch:
     def _look(self):
         while self._running.returncode is None:
             crew = workers(self._running)
-            self.worker = max([self.worker, *(memory_mib(pid, "VmHWM") for pid in crew)])
-            self.parent = max(self.parent, memory_mib(self._running.pid, "VmHWM"))
-            now = max((memory_mib(pid) for pid in crew), default=0.0)
+            self.worker = max([self.worker, *(memory_mib(pid) for pid in crew)])
+            self.parent = max(self.parent, memory_mib(self._running.pid))
+            now = max((memory_mib(pid, "VmRSS") for pid in crew), default=0.0)
             self.course.append((time.monotonic() - self._began, now))
             time.sleep(0.2)
 
@@ -112,10 +103,7 @@ def test_a_long_video_needs_no_more_memory_than_a_short_one(tmp_path, report):
 
 
 def test_many_videos_in_a_row_do_not_grow_a_worker(tmp_path, short_clips, report):
-    folder = tmp_path / "videos"
-    folder.mkdir()
-    for i in range(500):
-        shutil.copy(short_clips[i % 3], folder / f"{i:03}.mp4")
+    folder = many(short_clips, tmp_path / "videos", 500)
     watch, _ = watched(folder, tmp_path / "out.h5", "--face", "full", "--recover", patience=3000)
     assert len(content(tmp_path / "out.h5")) == 500
     course = [mib for _, mib in watch.course if mib > 0]
