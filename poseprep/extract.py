@@ -78,6 +78,12 @@ class Extraction:
         part, shards = options.part()
         _check_place(self.out)
         self.found = find_videos(videos, settings.fps)
+        if options.prune and self.found.unreadable:
+            place = next(iter(self.found.unreadable))
+            raise InputError(
+                f"--prune: {place} cannot be looked into ({self.found.unreadable[place]}), and the "
+                "clips of its videos must not be dropped; mend that, or leave --prune out"
+            )
         mine = [video for video in self.found.videos if shard_of(video.key, shards) == part]
         self.found = replace(self.found, videos=mine)
         self.labels = find_labels([video.key for video in mine], table)

@@ -155,7 +155,12 @@ class Journal:
         whole = len(MAGIC)
         for text, blob, end in self._records():
             whole = end
-            self._take(text, blob, end)
+            try:
+                self._take(text, blob, end)
+            except (KeyError, TypeError) as error:  # a whole record, but not one of ours
+                raise InputError(
+                    f"{self.path}: written by another version ({error}); delete it to start anew"
+                ) from error
         self._file.truncate(whole)
 
     def _records(self) -> Iterator[tuple[dict[str, Any], int, int]]:

@@ -218,3 +218,14 @@ def test_shards_together_are_the_whole(videos, out, short_clips):
     assert parts == content(out)
     with pytest.raises(InputError, match="shard: 1/2 → 2/2"):
         extract(videos, out.with_name("1.h5"), shard="2/2")
+
+
+def test_nothing_is_pruned_while_a_folder_cannot_be_seen(videos, out):
+    extract(videos, out)
+    before = out.read_bytes()
+    (videos / "loop").symlink_to(videos / "loop")
+    shutil.move(videos / "flat", videos.with_name("elsewhere"))
+    shutil.copytree(videos.with_name("elsewhere"), videos / "other")
+    with pytest.raises(InputError, match="--prune: loop.*must not be dropped"):
+        extract(videos, out, prune=True)
+    assert out.read_bytes() == before

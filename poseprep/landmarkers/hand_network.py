@@ -72,7 +72,11 @@ def see(frame: UInt8[np.ndarray, "H W 3"], place: Place) -> Sight | None:
     if not 1 / height < place.size < _LARGEST:  # the graph would end with an error
         return None
     corner = rectangle(x / aspect, y, place.size / aspect, place.size, place.rotation)
-    seen = _network()(image=image_packet(frame), **{_PLACE: rectangle_packet(corner)})
+    try:
+        seen = _network()(image=image_packet(frame), **{_PLACE: rectangle_packet(corner)})
+    except Exception:
+        _network.cache_clear()  # a graph that ended with an error gives nothing ever again
+        raise
     if _POINTS not in seen:
         return None
     points = landmarks(message(seen[_POINTS]), len(HAND_NAMES))[:, :3]
