@@ -25,7 +25,7 @@ def look(frames, recover):
 @pytest.fixture(scope="module")
 def lost():
     """A clip in which Holistic loses hands: both looks at it, and the truth."""
-    frames, truth = draw_hard(HardTake("blur", signer=0, seed=1))
+    frames, truth = draw_hard(HardTake("crossing", signer=0, seed=1))
     frames = list(frames)
     return look(frames, recover=False), look(frames, recover=True), truth
 
@@ -60,7 +60,7 @@ def test_lost_hands_come_back_where_they_are(lost):
 
 
 def test_the_same_frames_give_the_same_points(lost):
-    frames, _ = draw_hard(HardTake("blur", signer=0, seed=1))
+    frames, _ = draw_hard(HardTake("crossing", signer=0, seed=1))
     again = look(itertools.islice(frames, 20), recover=True)
     assert all(
         np.array_equal(a[:20], b, equal_nan=True) for a, b in zip(lost[1], again, strict=True)

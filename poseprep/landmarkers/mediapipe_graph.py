@@ -158,14 +158,13 @@ class Config(NamedTuple):
         return stream in _names(node, NODE_OUTPUT)
 
     def giving(self, streams: Iterable[str]) -> Config:
-        """The nodes that these streams need, and no others; an input needs none."""
-        given = {_untagged(name) for name in self.inputs}
+        """The nodes that these streams need, and no others."""
         needed, kept = set(streams), set[int]()
         while True:
             more = {
                 i
                 for i, node in enumerate(self.nodes)
-                if i not in kept and (needed - given) & _names(node, NODE_OUTPUT, NODE_OUTPUT_SIDE)
+                if i not in kept and needed & _names(node, NODE_OUTPUT, NODE_OUTPUT_SIDE)
             }
             if not more:
                 break

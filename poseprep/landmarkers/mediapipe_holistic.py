@@ -50,7 +50,7 @@ FACE_MODELS = (
     "face_landmark/face_landmark.tflite",
 )
 
-BINARY = "modules/holistic_landmark/holistic_landmark_cpu.binarypb"
+_BINARY = "modules/holistic_landmark/holistic_landmark_cpu.binarypb"
 # Parts of HOLISTIC, in its order, as the graph names them.
 _STREAMS = {
     "body": "pose_landmarks",
@@ -134,9 +134,9 @@ def holistic(face: bool) -> Iterator[Callable[[UInt8[np.ndarray, "H W 3"]], Look
 @cache
 def _config() -> Config:
     """Holistic's graph as MediaPipe's Python API runs it, with the pose network given as bytes."""
-    config = Config.of_wheel(BINARY)
+    config = Config.of_wheel(_BINARY)
     if not all(any(before in node for node in config.nodes) for before, _ in _CHANGES):
-        raise RuntimeError(f"{BINARY} is not that of mediapipe 0.10.21; install that version")
+        raise RuntimeError(f"{_BINARY} is not that of mediapipe 0.10.21; install that version")
     nodes = tuple(_as_in_python(node) for node in config.nodes)
     return Config(nodes, config.inputs, (*config.side_inputs, "pose_model"))
 
