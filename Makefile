@@ -17,7 +17,7 @@ demo: install
 test: install-test
 	$(BIN)/python -m pytest
 
-# Half an hour of faults and long videos; prints the table of docs/reliability.md. The two long cases
+# Forty minutes of faults and long videos; prints the table of docs/reliability.md. The two long cases
 # run beside the others, on a core of their own.
 soak: install-test
 	$(BIN)/python -m pytest -m soak tests/soak/test_long.py & long=$$!; \
