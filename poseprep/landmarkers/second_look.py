@@ -31,11 +31,14 @@ class Trust:
 
     Attributes:
         presence: what the network itself says, at least, in the last two of three runs.
+        presence_at_edge: so much, where a point is nearer than `edge` to the picture's edge: of a
+            hand that is cut off, the network makes a whole one.
         enough: with so much of it, no other place is tried.
         agreement: how far those two runs may lie apart.
         wrist: how far the hand's wrist may be from the pose's.
         other_hand: how far from the other hand it must be, if that was found.
         palm: shortest and longest from the wrist to the middle knuckle.
+        palm_pixels: the same way in pixels, at least: fingers of fewer cannot be told apart.
         inside: share of its points in the picture, at least.
         side: how sure the network must be that it is this side's hand, at least; and so where the
             wrists are nearer than `close` to each other, or it might be the other's.
@@ -44,16 +47,19 @@ class Trust:
         patience_frames: after so many looks in vain only one place is tried in a frame.
     """
 
-    presence: float = 0.6
+    presence: float = 0.65
+    presence_at_edge: float = 0.9
+    edge: float = 0.15
     enough: float = 0.9
-    agreement: float = 0.05
-    wrist: float = 0.5
+    agreement: float = 0.035
+    wrist: float = 0.4
     other_hand: float = 0.25
-    palm: tuple[float, float] = (0.12, 0.42)
+    palm: tuple[float, float] = (0.09, 0.42)
+    palm_pixels: float = 8.0
     inside: float = 0.4
-    side: float = 0.3
+    side: float = 0.15
     close: float = 0.6
-    side_when_close: float = 0.7
+    side_when_close: float = 0.8
     wrist_visibility: float = 0.1
     memory_frames: int = 12
     patience_frames: int = 5
@@ -174,11 +180,13 @@ class SecondLook:
         close = float(np.linalg.norm(own - others)) / scale < trust.close or from_others < away
         likely = third.left if side == "left" else 1 - third.left
         sure = min(second.presence, third.presence)
+        at_edge = _to_edge(hand, frame) < trust.edge * scale
         trusted = (
-            sure >= trust.presence
+            sure >= (trust.presence_at_edge if at_edge else trust.presence)
             and _apart(hand, second.points[:, :2]) <= trust.agreement * scale
             and away <= trust.wrist
             and trust.palm[0] <= palm <= trust.palm[1]
+            and palm * scale * len(frame) >= trust.palm_pixels
             and _inside(hand, frame).mean() >= trust.inside
             and likely >= (trust.side_when_close if close else trust.side)
             # NaN where the other hand was not found.
@@ -218,6 +226,12 @@ def _direction(step: Point) -> float:
 
 def _apart(one: Points, other: Points) -> float:
     return float(np.linalg.norm(one - other, axis=1).mean())
+
+
+def _to_edge(hand: Points, frame: UInt8[np.ndarray, "H W 3"]) -> float:
+    """How far the outermost point is inside the picture; negative where it is outside."""
+    height, width = frame.shape[:2]
+    return float(np.minimum(hand, (width / height, 1) - hand).min())
 
 
 def _inside(points: Float[np.ndarray, "N 2"], frame: UInt8[np.ndarray, "H W 3"]) -> np.ndarray:
