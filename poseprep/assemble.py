@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from poseprep.clip import Clip
+from poseprep.find import portable_key
 from poseprep.journal import Journal
 from poseprep.labels import Label, Labels
 from poseprep.outcome import ClipHead, Outcome
@@ -60,7 +61,7 @@ def contents(
             if key in found.clips and key not in heads:
                 reason += "; the clip in the store is of the file as it was before"
             found.problems[key] = Problem(
-                key, reason, outcome.when, outcome.file_bytes, outcome.file_modified
+                key, _as_text(reason), outcome.when, outcome.file_bytes, outcome.file_modified
             )
     for key in moved.keys() & found.problems.keys():
         file_bytes, file_modified = moved[key]
@@ -71,11 +72,16 @@ def contents(
     for key in [key for key, problem in found.problems.items() if _is_folder(problem)]:
         del found.problems[key]
     for key, reason in unreadable.items():
-        found.problems[folder_key(key)] = Problem(folder_key(key), reason)
+        found.problems[folder_key(key)] = Problem(folder_key(key), _as_text(reason))
     for key in dropped:
         found.clips.pop(key, None)
         found.problems.pop(key, None)
     return found
+
+
+def _as_text(reason: str) -> str:
+    """A reason as a store can hold it: names in it may be no UTF-8."""
+    return portable_key(reason).replace("\0", "")
 
 
 def folder_key(key: str) -> str:

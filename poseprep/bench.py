@@ -93,6 +93,8 @@ def bench_extract(
                 tell(name)
                 if not flags:
                     row, spent = _plain_loop(name, paths)
+                    if not row.frames:
+                        raise InputError(f"{videos}: not a frame could be read; give whole videos")
                     inside.append(1000 * spent / row.frames)
                 else:
                     row = _extract(

@@ -83,7 +83,7 @@ def _first_picture_track(moov: bytes) -> float:
     index, scale = io.BytesIO(moov), 0
     for kind, start, end in _boxes(index, 0, len(moov)):
         if kind == b"mvhd":
-            wide = moov[start] == 1
+            wide = moov[start : start + 1] == b"\x01"
             scale = int.from_bytes(moov[start + (20 if wide else 12) :][:4], "big")
         if kind != b"trak":
             continue
@@ -93,7 +93,8 @@ def _first_picture_track(moov: bytes) -> float:
         handlers = [at for name, at, _ in _boxes(index, *parts[b"mdia"]) if name == b"hdlr"]
         if any(moov[at + 8 : at + 12] == b"vide" for at in handlers):
             at, _ = parts[b"tkhd"]
-            data = moov[at + 28 : at + 36] if moov[at] == 1 else moov[at + 20 : at + 24]
+            wide = moov[at : at + 1] == b"\x01"
+            data = moov[at + 28 : at + 36] if wide else moov[at + 20 : at + 24]
             duration = int.from_bytes(data, "big")
             known = scale and duration and data != b"\xff" * len(data)
             return duration / scale if known else float("inf")

@@ -22,14 +22,15 @@ from poseprep.inventory import (
     take_inventory,
 )
 from poseprep.journal import Journal
-from poseprep.labels import find_labels
+from poseprep.labels import find_labels, only
 from poseprep.measure import Extractor, Piece, extract_clip, make_landmarker, stat_if_readable
 from poseprep.options import check
 from poseprep.outcome import Outcome
+from poseprep.place import check_place
 from poseprep.progress import Progress
 from poseprep.segment import Segment
 from poseprep.settings import ExtractOptions, ExtractSettings, check_same
-from poseprep.store import KeypointStore, is_hdf5
+from poseprep.store import KeypointStore
 from poseprep.summary import Summary
 from poseprep.survey import expected_frames
 from poseprep.workers import ATTEMPTS, Died, Report, TimedOut, run_tasks
@@ -76,7 +77,7 @@ class Extraction:
         self.videos, self.out = Path(videos), Path(out)
         self.settings, self.options = settings, options
         part, shards = options.part()
-        _check_place(self.out)
+        check_place(self.out)
         self.found = find_videos(videos, settings.fps)
         if options.prune and self.found.unreadable:
             place = next(iter(self.found.unreadable))
@@ -84,9 +85,12 @@ class Extraction:
                 f"--prune: {place} cannot be looked into ({self.found.unreadable[place]}), and the "
                 "clips of its videos must not be dropped; mend that, or leave --prune out"
             )
-        mine = [video for video in self.found.videos if shard_of(video.key, shards) == part]
+        self.all_found = self.found.videos
+        mine = [video for video in self.all_found if shard_of(video.key, shards) == part]
         self.found = replace(self.found, videos=mine)
-        self.labels = find_labels([video.key for video in mine], table)
+        # A row of another shard's video is no row without a video.
+        labels = find_labels([video.key for video in self.all_found], table)
+        self.labels = only(labels, [video.key for video in mine])
         self._landmarker = make_landmarker(settings)
         head = {
             "settings": asdict(settings),
@@ -108,11 +112,14 @@ class Extraction:
         if self._journal.replaces or not self.out.exists():
             return None
         store = undo.enter_context(KeypointStore(self.out))
-        there = {
+        there: dict[str, Any] = {
             "settings": store.settings,
             "landmarker": store.landmarker,
             "shard": store.shard,
         }
+        if self.settings.fps is None or there["settings"].get("fps") is None:
+            # It concerns folders of images: there were none, or there are none now.
+            there["settings"] = there["settings"] | {"fps": self.settings.fps}
         check_same(there, self._head, str(self.out))
         return store
 
@@ -246,13 +253,3 @@ def _gave_up(video: Video, segments: tuple[Segment, ...], value: Any) -> Outcome
         raise TypeError(f"{video.key}: a worker said {value!r}")
     problems = {segment.key: reason for segment in segments}
     return Outcome(video.key, [], problems, *stat_if_readable(video))
-
-
-def _check_place(out: Path) -> None:
-    """Raises InputError where `out` cannot be a store's place, or holds something else."""
-    if out.suffix != ".h5":
-        raise InputError(f"{out}: expected the name of the store to write, ending in .h5")
-    if out.is_dir():
-        raise InputError(f"{out}: expected a file to write, such as out.h5; this is a folder")
-    if out.exists() and not is_hdf5(out):
-        raise InputError(f"{out}: already there, and no store; it is not overwritten")

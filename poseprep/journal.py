@@ -28,6 +28,8 @@ from poseprep.settings import check_same
 from poseprep.stopping import stopping_waits
 
 MAGIC = b"SLRPART1"
+# A stop leaves less than this behind the last whole record: a piece, or a block of zeros.
+_MOST_TORN = 2**26
 _RECORD, _TEXT = struct.Struct("<QI"), struct.Struct("<I")
 
 
@@ -161,6 +163,12 @@ class Journal:
                 raise InputError(
                     f"{self.path}: written by another version ({error}); delete it to start anew"
                 ) from error
+        lost = os.fstat(self._file.fileno()).st_size - whole
+        if lost > _MOST_TORN:
+            raise InputError(
+                f"{self.path}: damaged at byte {whole}, and {lost:,} bytes behind it cannot be "
+                "read; take it from a copy, or delete it to start anew"
+            )
         self._file.truncate(whole)
 
     def _records(self) -> Iterator[tuple[dict[str, Any], int, int]]:
@@ -173,6 +181,8 @@ class Journal:
             if at > size:
                 return
             record = self._file.read(length)
+            if length < _TEXT.size:
+                return  # zeros, as a power cut leaves them
             if zlib.crc32(record) != checksum:
                 continue  # its video is done again; those behind it need not be
             (text_length,) = _TEXT.unpack_from(record)
@@ -229,7 +239,9 @@ class Journal:
     def remove(self) -> None:
         """The store is complete: the journal is not needed any more."""
         with suppress(OSError):
-            self.path.unlink(missing_ok=True)
+            # Not that of a run which has begun since.
+            if os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno())):
+                self.path.unlink()
 
     def __enter__(self) -> "Journal":
         return self

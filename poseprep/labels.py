@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -48,6 +48,18 @@ class Row(NamedTuple):
     video: str
     segment: Segment
     label: Label
+
+
+def only(labels: Labels, keys: list[str]) -> Labels:
+    """The labels of some of the videos."""
+    clips = {key: labels.clips[key] for key in keys}
+    without = set(labels.videos_without_row)
+    return replace(
+        labels,
+        of={s.key: labels.of[s.key] for segments in clips.values() for s in segments},
+        clips=clips,
+        videos_without_row=[key for key in keys if key in without],
+    )
 
 
 def find_labels(keys: list[str], table: str | Path | None = None) -> Labels:
@@ -163,6 +175,9 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise InputError(f"{path}: the labels cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected UTF-8 text; save the table as CSV UTF-8") from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise InputError(f"{path}, line {line}: holds a NUL character; save the table as CSV UTF-8")
     header = next(io.StringIO(text, newline=""), "")
     separator = max(",;\t", key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)

@@ -14,7 +14,7 @@ from poseprep.clip import Clip
 from poseprep.errors import VideoError
 from poseprep.find import Video
 from poseprep.labels import Label
-from poseprep.landmarkers import LANDMARKERS, Landmarker, Landmarks
+from poseprep.landmarkers import LANDMARKERS, Landmarker, Landmarks, Track
 from poseprep.outcome import ClipHead, Outcome
 from poseprep.piece import PIECE_FRAMES, Frames, pack
 from poseprep.segment import Segment
@@ -122,6 +122,8 @@ def measure(
             for recorder in running:
                 if recorder.segment.over(seconds):
                     recorder.close()
+                    if recorder.times:
+                        yield recorder.flush()
                     continue
                 recorder.add(seconds, picture)
                 if len(recorder.times) == PIECE_FRAMES:
@@ -180,16 +182,21 @@ class _Recorder:
         self._stretches = self.frames = 0
         self._size = (0, 0)
         self._tracker = ExitStack()
+        self._track: Track | None = None
 
     def open(self, trackers: ExitStack) -> None:
         self._track = self._tracker.enter_context(self._landmarker.tracker())
         trackers.push(self._tracker)
 
     def close(self) -> None:
+        """Let go of the tracker, and of its memory: a video may have hundreds of segments."""
         self._tracker.close()
+        self._track = None
 
     def add(self, seconds: float, picture: np.ndarray) -> None:
         self.times.append(seconds)
+        if self._track is None:
+            raise RuntimeError(f"{self.segment.key}: a frame for a tracker that is not open")
         self._landmarks.append(self._track(picture))
         self._size = picture.shape[1], picture.shape[0]
 

@@ -11,8 +11,9 @@ import numpy as np
 from poseprep.clip import Clip
 from poseprep.errors import InputError
 from poseprep.journal import journal_path
+from poseprep.place import check_place
 from poseprep.settings import differences
-from poseprep.store import KeypointStore, Problem, StoreWriter, is_hdf5
+from poseprep.store import KeypointStore, Problem, StoreWriter
 
 
 @dataclass
@@ -121,14 +122,9 @@ def _check_places(paths: Sequence[Path], out: Path, overwrite: bool) -> None:
         if path.resolve() in seen:
             raise InputError(f"{path} and {seen[path.resolve()]} are one store; name it once")
         seen[path.resolve()] = path
-    if out.suffix != ".h5":
-        raise InputError(f"{out}: expected the name of the store to write, ending in .h5")
+    check_place(out)
     if out.resolve() in seen:
         raise InputError(f"{out}: is one of the stores to merge; name another place to write to")
-    if out.is_dir():
-        raise InputError(f"{out}: expected a file to write, such as out.h5; this is a folder")
-    if out.exists() and not is_hdf5(out):
-        raise InputError(f"{out}: already there, and no store; it is not overwritten")
     if journal_path(out).exists():
         raise InputError(
             f"{out}: an extraction to it is not finished ({journal_path(out)}); run it to its end, "

@@ -8,6 +8,7 @@ import h5py
 
 from poseprep.errors import InputError
 from poseprep.files import Draft
+from poseprep.journal import journal_path
 from poseprep.labels import Label
 from poseprep.stopping import stopping_waits
 from poseprep.store import KeypointStore, Problem
@@ -22,6 +23,11 @@ def relabel(path: str | Path, of: Mapping[str, Label]) -> None:
     Raises:
         InputError: there is no such store, or the copy cannot be written.
     """
+    if journal_path(Path(path)).exists():
+        raise InputError(
+            f"{path}: an extraction to it is not finished and would undo this; run `slr extract` "
+            "to its end first, or give it the table with --labels"
+        )
     with KeypointStore(path) as store:
         columns = {name: column.tolist() for name, column in store.columns.items()}
         problems = store.problems

@@ -252,5 +252,5 @@ def survey_frames(videos: list[Video], most: int = 500, seconds: float = 5.0) ->
 def _promised_frames(video: Video) -> int:
     try:
         return VideoReader(video).expected_frames
-    except VideoError:
+    except Exception:  # an estimate: what is wrong with the video is told when it is read
         return 0

@@ -172,9 +172,15 @@ class _Worker:
         # The process inherits what is held back: Ctrl-C is the parent's to handle.
         resource_tracker.ensure_running()  # it lets Ctrl-C through when it starts
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        self._process.start()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
+        try:
+            self._process.start()
+        except OSError as error:
+            raise InputError(
+                f"a worker process cannot be started ({error.strerror}); give fewer --workers"
+            ) from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
         self.task: Any = None
         self.begun = False
         self._spoke = time.monotonic()

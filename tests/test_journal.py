@@ -212,3 +212,30 @@ _SHAPES = (
     ((3, 5), np.float32),
     ((3, 2), np.uint8),
 )
+
+
+def test_zeros_after_any_record_are_no_record(tmp_path):
+    """As a power cut leaves them: the file has its length, and not its content."""
+    out = tmp_path / "out.h5"
+    write_two(out)
+    data = journal_path(out).read_bytes()
+    whole, ends = len(MAGIC), []
+    while whole < len(data):
+        whole += 12 + int.from_bytes(data[whole : whole + 8], "little")
+        ends.append(whole)
+    for end in ends[1:]:
+        for zeros in (1, 11, 12, 13, 16, 64, 4096):
+            journal_path(out).write_bytes(data[:end] + bytes(zeros))
+            assert read(out).items() <= ALL.items()
+    assert read(out) == ALL
+
+
+def test_a_journal_that_is_removed_is_this_runs_own(tmp_path):
+    out = tmp_path / "out.h5"
+    first = Journal(out, HEAD)
+    first.remove()
+    second = Journal(out, HEAD)
+    first.remove()
+    assert journal_path(out).exists()
+    second.close()
+    first.close()

@@ -6,7 +6,7 @@ from odd_videos import ODD
 
 from poseprep.errors import VideoError
 from poseprep.find import Video
-from poseprep.video import VideoReader
+from poseprep.video import VideoReader, survey_frames
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -35,3 +35,14 @@ def test_every_odd_video_is_read_or_says_why_not(name, tmp_path):
     assert {frame.shape for frame in frames} == {(height, width, 3)}
     for frame in frames[: None if not odd.reason else 1]:
         assert (frame[odd.corner] > 150).all()
+
+
+def test_an_index_that_breaks_off_is_told_and_stops_no_survey(tmp_path):
+    def box(kind, content=b""):
+        return (8 + len(content)).to_bytes(4, "big") + kind + content
+
+    path = tmp_path / "x.mp4"
+    path.write_bytes(box(b"ftyp", b"isom\0\0\0\0") + box(b"moov", box(b"mvhd")))
+    with pytest.raises(VideoError):
+        list(VideoReader(Video("x.mp4", path)))
+    assert survey_frames([Video("x.mp4", path)]) == 0

@@ -216,6 +216,11 @@ def test_shards_together_are_the_whole(videos, out, short_clips):
         assert not parts.keys() & found.keys()
         parts |= found
     assert parts == content(out)
+    table = out.with_name("labels.csv")
+    table.write_text("clip,sign\nthird.mp4,A\n")
+    for part in (1, 2):  # also the one in which no row falls
+        _, summary = extract(videos, out.with_name(f"{part}.h5"), table, shard=f"{part}/2")
+        assert summary.measured == 0
     with pytest.raises(InputError, match="shard: 1/2 → 2/2"):
         extract(videos, out.with_name("1.h5"), shard="2/2")
 
