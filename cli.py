@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from poseprep.errors import InputError
-from poseprep.options import from_options, options
-from poseprep.settings import ExtractOptions, ExtractSettings
+from poseprep.options import Option, from_options, options
+from poseprep.settings import ExtractOptions, ExtractSettings, ImportSettings
 from poseprep.version import toolkit_version
 from sslmodel.config import PretrainConfig, ProbeConfig
 
@@ -31,7 +31,7 @@ STOPPED = {
 
 def say(text: str, **how: Any) -> None:
     """Print; names of files, which may hold anything, cannot garble or upset the terminal."""
-    from poseprep.text import printable
+    from poseprep.wording import printable
 
     click.secho(printable(text, keep="\n\t"), **how)
 
@@ -71,6 +71,33 @@ def main() -> None:
     """
 
 
+class _Several(click.ParamType):
+    """Values with commas between, such as 0.1,0.3,1."""
+
+    def __init__(self, one: type):
+        self.one, self.name = one, f"{one.__name__},…"
+
+    def convert(self, value: Any, parameter: Any, context: Any) -> tuple[Any, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(self.one(part) for part in value.split(",") if part.strip())
+        except ValueError:
+            return self.fail(f"expected numbers with commas between, found {value!r}")
+
+
+def _option_type(option: Option) -> Any:
+    if option.several:
+        return _Several(option.type)
+    return click.Choice(option.choices) if option.choices else option.type
+
+
+def _shown_default(option: Option) -> bool | str:
+    if option.several:
+        return ",".join(f"{value:g}" for value in option.default)
+    return option.default not in (None, "", False)
+
+
 def config_options(config: type) -> Callable[[Any], Any]:
     """One option for every field of a config; its default and help live there."""
 
@@ -79,10 +106,10 @@ def config_options(config: type) -> Callable[[Any], Any]:
             command = click.option(
                 f"{option.flag}/--no-{option.flag[2:]}" if option.default is True else option.flag,
                 option.name,
-                type=click.Choice(option.choices) if option.choices else option.type,
+                type=_option_type(option),
                 is_flag=option.type is bool,
                 default=option.default,
-                show_default=option.default not in (None, "", False),
+                show_default=_shown_default(option),
                 help=option.help,
             )(command)
         return command
@@ -138,6 +165,24 @@ def extract(
     say(extraction_summary(summary, out))
     if summary.problems:
         context.exit(EXIT_PROBLEMS)
+
+
+@main.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@config_options(ImportSettings)
+@click.option("--overwrite", is_flag=True, help="Make OUT anew where it is already there.")
+def import_(file: Path, out: Path, overwrite: bool, **chosen: Any) -> None:
+    """Make the store OUT (.h5) of existing keypoint arrays, FILE (.npz).
+
+    FILE holds points (clips, frames, points, 2 or 3) and sign (clips); where there are any also
+    signer, split, key, length, confidence. A hand that is all zero in a frame is missing.
+    """
+    from poseprep.arrays import import_arrays
+    from poseprep.text import imported_summary
+
+    settings = from_options(ImportSettings, chosen)
+    say(imported_summary(import_arrays(file, out, settings, overwrite), out))
 
 
 @main.command()
@@ -250,19 +295,36 @@ def pretrain(
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @config_options(ProbeConfig)
-def probe(paths: tuple[Path, ...], **chosen: Any) -> None:
-    """Score a run by linear evaluation, beside raw coordinates and an untrained encoder.
+@click.option("--quiet", is_flag=True, help="Say nothing while it works.")
+def probe(paths: tuple[Path, ...], quiet: bool, **chosen: Any) -> None:
+    """Score runs: linear evaluation, kNN, few labels, retrieval, each beside its baselines.
 
     PATHS: a folder is a run, a file ending in .h5 a store. Without a run it is the newest one
-    under runs/, without a store the one that the run learned from.
+    under runs/, without a store the one that the run learned from. Several of them are probed each
+    with each, and give the table of transfer: pretrained on × probed on.
     """
-    from sslmodel.probe import probe as score
-    from sslmodel.runs import run_and_store
-    from sslmodel.text import score_table
+    from sslmodel.runs import runs_and_stores
+    from sslmodel.text import score_table, transfer_table
+    from sslmodel.transfer import probe_all
 
-    run, store = run_and_store(paths, Path("runs"))
-    say(f"{run}")
-    say(score_table(score(run, from_options(ProbeConfig, chosen), store)))
+    runs, stores = runs_and_stores(paths, Path("runs"))
+    results = []
+    for result in probe_all(runs, stores, from_options(ProbeConfig, chosen), not quiet):
+        results.append(result)
+        say(f"{result.run} on {result.store}")
+        say(score_table(result) + "\n")
+    if len(results) > 1:
+        say(transfer_table(results))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
+def results(folder: Path) -> None:
+    """List the scores of the runs in FOLDER, as its results.csv has them.  [default: runs]"""
+    from sslmodel.results import RESULTS, read_results
+    from sslmodel.text import results_table
+
+    say(results_table(read_results(folder / RESULTS if folder.is_dir() else folder)))
 
 
 @main.group()

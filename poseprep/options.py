@@ -6,10 +6,10 @@ Nothing heavy is imported here or where settings are: `slr --help` must be quick
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from types import NoneType
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from poseprep.errors import InputError
 
@@ -32,7 +32,8 @@ def setting(
 class Option:
     """One setting as a command-line option: `views.shear` becomes `--views-shear`.
 
-    minimum and maximum are allowed themselves; None is no limit.
+    minimum and maximum are allowed themselves; None is no limit. `several`: the value is a tuple
+    of `type`, which a user types with commas.
     """
 
     path: tuple[str, ...]
@@ -42,6 +43,7 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] | None = None
+    several: bool = False
 
     @property
     def name(self) -> str:
@@ -60,10 +62,13 @@ class Option:
             return f"one of {', '.join(self.choices)}"
         limits = ((self.minimum, "at least"), (self.maximum, "at most"))
         said = [f"{words} {limit}" for limit, words in limits if limit is not None]
-        return f"a number, {' and '.join(said)}" if said else "a number"
+        what = "numbers with commas between, each" if self.several else "a number,"
+        return f"{what} {' and '.join(said)}" if said else what.rpartition(",")[0]
 
     def allows(self, value: Any) -> bool:
         """Whether a value lies within the limits; infinite and not a number never do."""
+        if self.several:
+            return all(replace(self, several=False).allows(one) for one in value)
         if self.type in (bool, str):
             return self.choices is None or value in self.choices
         if value is None:
@@ -91,13 +96,14 @@ def options(cls: type, prefix: tuple[str, ...] = ()) -> list[Option]:
         if isinstance(entry.type, type) and dataclasses.is_dataclass(entry.type):
             found += options(entry.type, path)
         else:
-            found.append(Option(path, _value_type(entry.type), entry.default, **entry.metadata))
+            kind, several = _value_type(entry.type), get_origin(entry.type) is tuple
+            found.append(Option(path, kind, entry.default, several=several, **entry.metadata))
     return found
 
 
 def _value_type(annotation: Any) -> type:
-    """`float` for `float | None`."""
-    given = [kind for kind in get_args(annotation) if kind is not NoneType]
+    """`float` for `float | None` and for `tuple[float, ...]`."""
+    given = [kind for kind in get_args(annotation) if kind not in (NoneType, Ellipsis)]
     return given[0] if given else annotation
 
 
@@ -116,7 +122,9 @@ def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
         and dataclasses.is_dataclass(entry.type)
         and entry.name in values
     }
-    return cls(**{**values, **groups})
+    # JSON knows lists only.
+    plain = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    return cls(**{**plain, **groups})
 
 
 def _build(cls: type[T], flat: Mapping[tuple[str, ...], Any], prefix: tuple[str, ...]) -> T:

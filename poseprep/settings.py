@@ -10,6 +10,7 @@ from poseprep.options import setting
 # The names of LANDMARKERS and FACES, said again here because those need numpy; a test compares.
 LANDMARKER_NAMES = ("mediapipe",)
 FACE_NAMES = ("full", "contours", "none")
+SKELETON_NAMES = ("auto", "hand", "body-hands", "holistic")
 
 
 @dataclass(frozen=True)
@@ -92,3 +93,19 @@ def check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> 
 def _shown(value: Any) -> str:
     text = "not set" if value is None else str(value)
     return text if len(text) <= 40 else text[:37] + "…"
+
+
+@dataclass(frozen=True)
+class ImportSettings:
+    """What existing keypoint arrays are; what is unknown is recorded as unknown."""
+
+    skeleton: str = setting(
+        "auto",
+        "hand (21 points, the right one), body-hands (33 + 21 left + 21 right) or holistic (543); "
+        "auto goes by their number",
+        choices=SKELETON_NAMES,
+    )
+    fps: float | None = setting(None, "frames a second, where known", minimum=1e-3)
+    aspect: float | None = setting(
+        None, "width / height of the picture that x and y are fractions of", minimum=1e-2
+    )

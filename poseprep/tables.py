@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from poseprep.bench import Bench
 from poseprep.signer.accuracy import Accuracy
 from poseprep.signer.recovery import Recovery
-from poseprep.text import count
+from poseprep.wording import count
 
 
 def accuracy_table(rows: list[Accuracy]) -> str:

@@ -2,55 +2,16 @@
 
 from pathlib import Path
 
+from poseprep.arrays import Imported
 from poseprep.extract import BYTES_A_FRAME, SECONDS_A_FRAME, Extraction
 from poseprep.labels import Labels
 from poseprep.merge import Merged
 from poseprep.quality import Coverage, describe_store
 from poseprep.store import KeypointStore
 from poseprep.summary import Summary
+from poseprep.wording import count, duration, printable, size, some
 
 _NAMED = 5  # how many of many are named
-
-
-def duration(seconds: float) -> str:
-    """75 → `1 min 15 s`."""
-    seconds = round(seconds)
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if days:
-        return f"{days} d {hours % 24} h"
-    if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
-
-
-def size(count: float) -> str:
-    """1536000 → `1.5 MB`."""
-    units = ["bytes", "kB", "MB", "GB", "TB"]
-    while count >= 1000 and len(units) > 1:
-        count /= 1000
-        units.pop(0)
-    return f"{count:.{1 if units[0][0] in 'MGT' else 0}f} {units[0]}"
-
-
-def printable(text: str, keep: str = "") -> str:
-    """Text for a terminal: control characters and bytes that are no UTF-8 as escapes."""
-    return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte of a file's name that is no UTF-8
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode()
-
-
-def some(names: list[str]) -> str:
-    """The first few of many names."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(map(printable, names[:_NAMED])) + more
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def extraction_plan(extraction: Extraction, frames: int) -> str:
@@ -209,3 +170,36 @@ def _coverage_table(rows: list[Coverage], parts: list[str]) -> list[str]:
         + "".join(f"{row.found[part]:12.1%}" for part in parts)
         for name, row in zip(names, rows, strict=True)
     ]
+
+
+def imported_summary(found: Imported, out: Path) -> str:
+    """What an import made, and what is not known of it."""
+    signers, fps = found.signers.keys() - {""}, found.settings.fps
+    parts = [f"{name or 'none'} {clips:,}" for name, clips in sorted(found.splits.items())]
+    unknown = {
+        "frames a second (25 was taken for the times)": fps is None,
+        "the picture's aspect (x and y were taken as they are)": found.settings.aspect is None,
+        f"the sign of {count(found.signs[''], 'clip')}": found.signs[""] > 0,
+        f"the signer of {count(found.signers[''], 'clip')}": found.signers[""] > 0,
+    }
+    lines = [
+        f"{out}: {count(found.clips, 'clip')}, {count(found.frames, 'frame')}, skeleton "
+        f"{found.skeleton}, {count(len(found.signs.keys() - {''}), 'sign')}, "
+        f"{count(len(signers), 'signer')}; split {', '.join(parts)}",
+        *(
+            f"{part}: missing in {missing:,} of {found.frames:,} frames"
+            for part, missing in found.missing.items()
+            if missing
+        ),
+    ]
+    if found.torn:
+        lines.append(
+            f"{count(found.torn, 'frame')} lost a hand or face that was there in part only"
+        )
+    if found.empty:
+        lines.append(f"{count(found.empty, 'clip')} show nobody")
+    if any(unknown.values()):
+        lines.append("not known: " + "; ".join(what for what, is_so in unknown.items() if is_so))
+    if found.ignored:
+        lines.append(f"not read: {', '.join(map(printable, found.ignored))}")
+    return "\n".join(lines)

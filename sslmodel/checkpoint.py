@@ -51,7 +51,7 @@ def save_encoder(
     write_json(folder / "encoder.json", description)
 
 
-def load_encoder(folder: Path) -> tuple[Encoder, InputConfig]:
+def read_encoder(folder: Path) -> tuple[Encoder, InputConfig]:
     """The encoder of a run folder, in evaluation mode on the CPU, and what it wants as input.
 
     Raises:

@@ -11,6 +11,7 @@ from poseprep.options import setting
 # The names of OBJECTIVES, said again here because that dict needs torch; a test compares them.
 OBJECTIVE_NAMES = ("sl-vicreg", "sl-fpn")
 ACCELERATORS = ("auto", "cpu", "gpu")
+PARTS = ("test", "val")
 _LARGEST_SEED = 2**32 - 1
 
 
@@ -125,11 +126,44 @@ class PretrainConfig:
 
 
 @dataclass(frozen=True)
+class FineTuneConfig:
+    """How an encoder learns with labels, from a pretrained start or from nothing."""
+
+    epochs: int = _size(40, "passes over the labelled clips")
+    fewest_steps: int = _size(200, "steps at least, where the labelled clips are few")
+    batch: int = _size(64, "windows a step")
+    learning_rate: float = setting(1e-3, "peak learning rate of AdamW", minimum=1e-9)
+    weight_decay: float = _strength(0.05, "weight decay of AdamW")
+    warmup: float = _share(0.1, "share of the steps in which the learning rate rises")
+    label_smoothing: float = _share(0.1, "share of certainty given to the other signs")
+
+
+@dataclass(frozen=True)
 class ProbeConfig:
     """How a frozen encoder is measured."""
 
-    seed: int = _seed("seed of the bootstrap")
-    split_seed: int = _seed("seed of the split, for a store that the run did not learn from")
+    part: str = setting(
+        "test", "test scores; val is for choosing between runs: test stays unseen", choices=PARTS
+    )
+    fractions: tuple[float, ...] = setting(
+        (0.01, 0.1, 0.3, 1.0), "shares of the labels for linear evaluation", 1e-6, 1
+    )
+    shots: tuple[int, ...] = setting((1, 5), "labelled clips a sign for the nearest centroid", 1)
+    draws: int = _size(5, "draws of the labels, where not all are used")
+    neighbours: int = _size(5, "neighbours that vote (kNN)")
+    finetune: str = setting(
+        "none", "train the encoder's layers with the labels too", choices=("none", "last", "whole")
+    )
+    supervised: bool = setting(False, "the same encoder trained from scratch on the same labels")
+    signer_probe: bool = setting(False, "how well the embedding gives away who signs")
+    leave_one_signer_out: bool = setting(False, "each signer in turn is the test part")
+    allow_signer_leak: bool = setting(
+        False, "score a split in which signers of test stand in train too, and mark the score"
+    )
+    baselines: bool = setting(True, "raw coordinates and untrained encoders beside")
     untrained_seeds: int = _size(3, "untrained encoders that the baseline averages over")
-    resamples: int = _size(1000, "bootstrap resamples of the test part")
+    seed: int = _seed("seed of the draws of labels and of the bootstrap")
+    split_seed: int = _seed("seed of the split, for a store that the run did not learn from")
+    resamples: int = _size(1000, "bootstrap resamples")
     accelerator: str = _accelerator()
+    tune: FineTuneConfig = field(default_factory=FineTuneConfig)

@@ -15,7 +15,7 @@ from poseprep.normalize import normalize
 from poseprep.skeleton import SIGNING, Skeleton
 from poseprep.store import KeypointStore
 from sslmodel.config import InputConfig
-from sslmodel.split import Split
+from sslmodel.split import Split, without_copies
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,7 @@ class Dataset:
         keys, signs, signers, splits: (N,) each, of the clips; empty text where unknown.
         digests: (N,) the hash of what was measured in each clip, whatever it is called.
         skeleton: names the V points.
+        missing: those of them that the store does not have; they are nowhere seen.
         path, content_hash, landmarker: the store that was read, and what made it.
     """
 
@@ -41,6 +42,7 @@ class Dataset:
     splits: np.ndarray
     digests: np.ndarray
     skeleton: Skeleton
+    missing: tuple[str, ...]
     path: Path
     content_hash: str
     landmarker: dict[str, Any]
@@ -89,26 +91,28 @@ def common_skeleton(paths: Sequence[Path]) -> Skeleton:
 def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
     """Read a store's clips as an encoder of this skeleton sees them; points match by name.
 
+    Points that the store does not have are nowhere seen, and `missing` names them.
+
     Raises:
-        InputError: the store lacks points, or holds no clip.
+        InputError: the store has none of the points, or holds no clip.
     """
     with KeypointStore(path) as store:
-        missing = [name for name in skeleton.names if name not in store.skeleton]
-        if missing:
+        there = [name in store.skeleton for name in skeleton.names]
+        if not any(there):
             raise InputError(
-                f"{path}: the encoder reads {len(skeleton.names)} points, of which this store has "
-                f"not {len(missing)} ({', '.join(missing[:3])}…); use a store made with the same "
-                "landmarker, or pretrain on this one"
+                f"{path}: has none of the {len(skeleton)} points that the encoder reads (such as "
+                f"{skeleton.names[0]!r}); pretrain on this store, or on one that shares points"
             )
+        found = skeleton.select(np.array(skeleton.names)[there])
         if not store.keys:
             raise InputError(f"{path}: holds no clip; `slr extract` some videos into it")
-        points = store.points(skeleton.names)[..., :2]
+        points = store.points(found.names)[..., :2]
         times = store.times()
         windows = [
             normalize(
                 points[start : start + length],
                 times[start : start + length],
-                skeleton,
+                found,
                 frames=settings.frames,
                 gap_seconds=settings.gap_seconds,
                 window_seconds=settings.window_seconds,
@@ -117,8 +121,8 @@ def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
         ]
         counts = [len(w[0]) for w in windows]
         return Dataset(
-            points=torch.from_numpy(np.concatenate([w[0] for w in windows])),
-            seen=torch.from_numpy(np.concatenate([w[1] for w in windows]).astype(np.float32)),
+            points=_spread(np.concatenate([w[0] for w in windows]), there, axis=2),
+            seen=_spread(np.concatenate([w[1] for w in windows]).astype(np.float32), there, axis=2),
             clip=torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)),
             keys=np.asarray(store.keys, dtype=object),
             signs=np.asarray(store.signs, dtype=object),
@@ -126,10 +130,22 @@ def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
             splits=np.asarray(store.splits, dtype=object),
             digests=np.asarray(store.columns["points_sha256"], dtype=object),
             skeleton=skeleton,
+            missing=tuple(np.array(skeleton.names)[~np.array(there)].tolist()),
             path=Path(path),
             content_hash=store.content_hash(),
             landmarker=store.landmarker,
         )
+
+
+def _spread(values: np.ndarray, there: Sequence[bool], axis: int) -> Tensor:
+    """The points that are there, in their places among all points; zeros in the others."""
+    if all(there):
+        return torch.from_numpy(values)
+    shape = list(values.shape)
+    shape[axis] = len(there)
+    spread = np.zeros(shape, values.dtype)
+    spread[(slice(None),) * axis + (np.array(there),)] = values
+    return torch.from_numpy(spread)
 
 
 def check_distinct(datasets: Sequence[Dataset]) -> None:
@@ -147,10 +163,18 @@ def check_distinct(datasets: Sequence[Dataset]) -> None:
 def training_windows(
     datasets: Sequence[Dataset], splits: Sequence[Split], all_clips: bool
 ) -> tuple[Float[Tensor, "W T V C"], Float[Tensor, "W T V"], int, list[str]]:
-    """What is learned from: windows, how many clips they are of, and what to tell the user."""
+    """What is learned from: windows, how many clips they are of, and what to tell the user.
+
+    A clip of train with the points of a clip of val or test, in whichever store, is left out.
+    """
     points, seen, clips, told = [], [], 0, []
-    for dataset, split in zip(datasets, splits, strict=True):
-        wanted = np.ones(len(dataset), bool) if all_clips else split.is_in("train")
+    every = Split(np.concatenate([split.part for split in splits]), "")
+    clean, copies = without_copies(every, np.concatenate([d.digests for d in datasets]))
+    if copies and not all_clips:
+        told.append(f"{copies} clips are copies of clips of another part and teach nothing")
+    ends = np.cumsum([len(dataset) for dataset in datasets])[:-1]
+    for dataset, part in zip(datasets, np.split(clean.part, ends), strict=True):
+        wanted = np.ones(len(dataset), bool) if all_clips else part == "train"
         empty = int((wanted & ~dataset.person).sum())
         if empty:
             told.append(f"{dataset.path}: {empty} clips show no person and teach nothing")

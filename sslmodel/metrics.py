@@ -1,4 +1,8 @@
-"""Top-k and mean per sign, with 95 % intervals by resampling the test part."""
+"""Top-k, mean per sign and average precision, with 95 % intervals by resampling.
+
+Values are (E, L, M): what each of E encoders (seeds), with each of L draws of labels, gives for
+each of M test clips. A score is the mean over all of them; its interval resamples all three.
+"""
 
 from dataclasses import dataclass
 
@@ -6,20 +10,38 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 Interval = tuple[float, float]
+Values = Float[np.ndarray, "E L M"]
 
 
 def top_k(
     scores: Float[np.ndarray, "M S"], truth: Int[np.ndarray, " M"], k: int
 ) -> Bool[np.ndarray, " M"]:
-    """Whether the true sign is among the k likeliest. Ties count against it."""
+    """Whether the true sign is among the k likeliest. Ties count against it.
+
+    A sign whose score is −inf was never shown, and is no hit.
+    """
     own = scores[np.arange(len(truth)), truth]
     # The true sign itself is one of those at least as likely.
-    return (scores >= own[:, None]).sum(axis=1) <= k
+    return ((scores >= own[:, None]).sum(axis=1) <= k) & (own > -np.inf)
 
 
-def mean_per_sign(hits: Float[np.ndarray, " M"], truth: Int[np.ndarray, " M"]) -> float:
+def average_precision(
+    relevant: Bool[np.ndarray, "M N"], similarity: Float[np.ndarray, "M N"]
+) -> Float[np.ndarray, " M"]:
+    """Of each query: the mean, over the clips of its sign, of the precision down to that clip.
+
+    −inf in `similarity` is a clip that is not in the index. Clips that are equally near count in
+    the order in which they stand. 0 where the index holds no clip of the sign.
+    """
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    found = np.take_along_axis(relevant & (similarity > -np.inf), order, axis=1)
+    precision = np.cumsum(found, axis=1) / np.arange(1, found.shape[1] + 1)
+    return (precision * found).sum(axis=1) / np.maximum(found.sum(axis=1), 1)
+
+
+def mean_per_sign(values: Float[np.ndarray, " M"], truth: Int[np.ndarray, " M"]) -> float:
     """The mean over signs of each sign's own mean: rare signs count as much as frequent ones."""
-    total = np.bincount(truth, weights=hits)
+    total = np.bincount(truth, weights=values)
     count = np.bincount(truth)
     return float((total[count > 0] / count[count > 0]).mean())
 
@@ -29,52 +51,80 @@ class Bootstrap:
     """The same draws for every score, so that two scores can be compared clip by clip.
 
     Attributes:
-        weights: (R, M), how often each of M test clips stands in each of R resamples.
+        weights: (R, M), the weight of each of M test clips in each of R resamples; rows sum to 1.
+        per_sign: (R, M), the same, so that every sign in a resample weighs the same.
         units: what is drawn each time with replacement: clips, or signers with all their clips.
+        seed: of the draws, also of those over encoders and draws of labels.
     """
 
     weights: Float[np.ndarray, "R M"]
+    per_sign: Float[np.ndarray, "R M"]
     units: int
+    seed: int
 
     @classmethod
-    def draw(cls, unit_of: Int[np.ndarray, " M"], resamples: int, seed: int) -> "Bootstrap":
-        """unit_of: the unit that each test clip belongs to, counted from 0."""
+    def draw(
+        cls,
+        unit_of: Int[np.ndarray, " M"],
+        truth: Int[np.ndarray, " M"],
+        resamples: int,
+        seed: int,
+    ) -> "Bootstrap":
+        """unit_of: the unit that each test clip belongs to, counted from 0; truth: its sign."""
         units = int(unit_of.max()) + 1
-        drawn = np.random.default_rng(seed).integers(0, units, size=(resamples, units))
-        counts = np.zeros((resamples, units))
-        np.add.at(counts, (np.arange(resamples)[:, None], drawn), 1)
-        return cls(counts[:, unit_of], units)
-
-    def mean(self, hits: Float[np.ndarray, " M"]) -> Interval:
-        """Of the mean. Where every clip is hit or missed it is Wilson's of the units."""
-        if (hits == 1).all() or (hits == 0).all():
-            return wilson(float(hits[0]), self.units)
-        return _interval(self._means(hits))
-
-    def mean_per_sign(
-        self, hits: Float[np.ndarray, " M"], truth: Int[np.ndarray, " M"]
-    ) -> Interval:
-        """Of the mean over signs of each sign's mean; else as `mean`."""
-        if (hits == 1).all() or (hits == 0).all():
-            return wilson(float(hits[0]), self.units)
+        counts = _multiplicities(units, resamples, seed)[:, unit_of]
         order = np.argsort(truth, kind="stable")
         starts = np.flatnonzero(np.diff(truth[order], prepend=-1))
-        weights = self.weights[:, order]
-        count = np.add.reduceat(weights, starts, axis=1)
-        total = np.add.reduceat(weights * hits[order], starts, axis=1)
+        of_sign = np.add.reduceat(counts[:, order], starts, axis=1)
+        signs = np.searchsorted(truth[order][starts], truth)
         # A sign that a resample does not hold has no mean in it.
-        return _interval(np.nanmean(np.where(count > 0, total / np.maximum(count, 1), np.nan), 1))
+        per_sign = counts / np.maximum(of_sign, 1)[:, signs]
+        per_sign /= (of_sign > 0).sum(axis=1, keepdims=True)
+        return cls(counts / counts.sum(axis=1, keepdims=True), per_sign, units, seed)
 
-    def difference(self, a: Float[np.ndarray, " M"], b: Float[np.ndarray, " M"]) -> Interval:
-        """Of mean(a) − mean(b), paired: what both find easy or hard does not blur it."""
-        if np.ptp(a - b) > 0:
-            return _interval(self._means(a - b))
+    def mean(self, values: Values) -> Interval:
+        """Of the mean. Where every clip is hit or missed it is Wilson's of the units."""
+        return self._interval(values, self.weights)
+
+    def mean_per_sign(self, values: Values) -> Interval:
+        """Of the mean over signs of each sign's mean; else as `mean`."""
+        return self._interval(values, self.per_sign)
+
+    def difference(
+        self, a: Float[np.ndarray, "E1 L M"], b: Float[np.ndarray, "E2 L M"]
+    ) -> Interval:
+        """Of mean(a) − mean(b), paired: what both find easy or hard does not blur it.
+
+        Clips and draws of labels are the same on both sides; encoders too where both have
+        equally many, which are then those of the same seeds.
+        """
+        if np.ptp(a.mean(axis=(0, 1)) - b.mean(axis=(0, 1))) > 0 or a.shape[0] + b.shape[0] > 2:
+            return _percentiles(self._means(a, self.weights) - self._means(b, self.weights))
         # No resample differs; the two intervals are all that is known.
         (low, high), (other_low, other_high) = self.mean(a), self.mean(b)
         return low - other_high, high - other_low
 
-    def _means(self, values: Float[np.ndarray, " M"]) -> Float[np.ndarray, " R"]:
-        return self.weights @ values / self.weights.sum(axis=1)
+    def _interval(self, values: Values, weights: Float[np.ndarray, "R M"]) -> Interval:
+        if (values == 1).all() or (values == 0).all():
+            return wilson(float(values.flat[0]), self.units)
+        return _percentiles(self._means(values, weights))
+
+    def _means(self, values: Values, weights: Float[np.ndarray, "R M"]) -> Float[np.ndarray, " R"]:
+        encoders, draws, clips = values.shape
+        means = weights @ values.reshape(-1, clips).T  # (R, E·L)
+        resamples = len(weights)
+        over_encoders = _multiplicities(encoders, resamples, self.seed + 1) / encoders
+        over_draws = _multiplicities(draws, resamples, self.seed + 2) / draws
+        shares = over_encoders[:, :, None] * over_draws[:, None, :]
+        return (means * shares.reshape(resamples, -1)).sum(axis=1)
+
+
+def _multiplicities(units: int, resamples: int, seed: int) -> Float[np.ndarray, "R U"]:
+    """How often each unit stands in each resample of as many, drawn with replacement."""
+    drawn = np.random.default_rng(seed).integers(0, units, size=(resamples, units))
+    counts = np.zeros((resamples, units))
+    np.add.at(counts, (np.arange(resamples)[:, None], drawn), 1)
+    return counts
 
 
 def wilson(share: float, count: int) -> Interval:
@@ -86,6 +136,6 @@ def wilson(share: float, count: int) -> Interval:
     return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
-def _interval(values: Float[np.ndarray, " R"]) -> Interval:
+def _percentiles(values: Float[np.ndarray, " R"]) -> Interval:
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)

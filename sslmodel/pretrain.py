@@ -69,7 +69,10 @@ def pretrain(
     splits = split_stores([(d.signs, d.signers, d.splits) for d in datasets], config.split_seed)
     points, seen, clips, told = training_windows(datasets, splits, config.all_clips)
     every = Split(np.concatenate([split.part for split in splits]), "")
-    told += leak_remarks(every, np.concatenate([dataset.signers for dataset in datasets]))
+    signers, given = (
+        np.concatenate([getattr(d, c) for d in datasets]) for c in ("signers", "splits")
+    )
+    told += leak_remarks(every, signers, given)
 
     fabric = fabric_on(config.accelerator)
     points, seen = fabric.to_device(points), fabric.to_device(seen)  # all of it, once

@@ -1,42 +1,47 @@
-"""probe(): how good is a frozen encoder? Linear evaluation, always beside its baselines."""
+"""probe(): how good is a frozen encoder? Every score beside its baselines, and what it covers."""
 
-from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
+from jaxtyping import Float, Int
+from tqdm import tqdm
 
 from poseprep.errors import InputError
 from poseprep.options import check
-from sslmodel.checkpoint import load_encoder, write_json
+from sslmodel import measures
+from sslmodel.checkpoint import read_encoder
 from sslmodel.config import ProbeConfig
 from sslmodel.dataset import Dataset, load
 from sslmodel.device import fabric_on
+from sslmodel.draws import Draw
+from sslmodel.encoder import Encoder
 from sslmodel.features import encode, raw_coordinates
-from sslmodel.linear import LinearFit, fit_linear
+from sslmodel.finetune import fine_tune
+from sslmodel.linear import standardised
 from sslmodel.plots import plot_confusion
-from sslmodel.runs import Run, read_run, versions
-from sslmodel.scores import Difference, Score, compare
-from sslmodel.split import PARTS, Split, keep_parts, leak_remarks, make_split
+from sslmodel.results import write_results
+from sslmodel.runs import Run, read_run
+from sslmodel.scores import Answers, Difference, Score, score
+from sslmodel.split import Split, development, keep_parts, make_split
+from sslmodel.task import Coverage, Task, make_task
 
-
-@dataclass(frozen=True)
-class Coverage:
-    """Clips in the store, used for the score, and left out with the reason."""
-
-    expected: int
-    used: int
-    left_out: dict[str, int]
-    without_person: int
-    parts: dict[str, int]
-    signs: int
+ENCODER, UNTRAINED, RAW = "encoder", "untrained encoder", "raw coordinates"
+SUPERVISED = "trained from scratch"
 
 
 @dataclass(frozen=True)
 class ProbeResult:
     """What `slr probe` prints; scores.json holds the same and the settings.
 
-    intervals: what was drawn to get them.
+    Attributes:
+        part: "test", or "val" where figures only choose.
+        intervals: what was resampled to get them.
+        folder: where the files lie.
     """
 
     scores: list[Score]
@@ -45,58 +50,81 @@ class ProbeResult:
     coverage: Coverage
     split: str
     notes: list[str]
+    run: Path
+    store: Path
+    part: str
     folder: Path
 
+    def score(self, measure: str, labels: str = "100 %", features: str = ENCODER) -> Score:
+        """One row; raises KeyError where it was not asked for."""
+        for row in self.scores:
+            if (row.measure, row.labels, row.features) == (measure, labels, features):
+                return row
+        raise KeyError((measure, labels, features))
 
-def probe(run_folder: Path, config: ProbeConfig, store: Path | None = None) -> ProbeResult:
+
+def probe(
+    run_folder: Path, config: ProbeConfig, store: Path | None = None, progress: bool = False
+) -> ProbeResult:
     """Score a run's encoder on a store, by default the one it was trained on.
 
     The split is the run's own where the run learned from this store, so that no clip of val or
     test was seen in pretraining; else a fresh one, in which clips that the run knows keep their
-    part. Writes scores.json and confusion.png into the run's folder probe/ (for another store,
-    into a folder of its own below it).
+    part. Writes scores.json, predictions.csv and confusion.png into the run's folder probe/ (for
+    another store, into a folder of its own below it), and a row of results.csv beside the run.
 
     Raises:
-        InputError: a setting is not allowed, no such run or store, other points, or labels that
-            allow no score.
+        InputError: a setting is not allowed, no such run or store, other points, signers who stand
+            in several parts, or labels that allow no score.
     """
     check(config)
     run = read_run(run_folder)
-    encoder, settings = load_encoder(run_folder)
-    dataset = load(store or _own_store(run), encoder.skeleton, settings)
-    own, split, notes = evaluation_split(run, dataset, config.split_seed)
-    coverage = _coverage(dataset, split)
-    split = Split(np.where(dataset.signs != "", split.part, ""), split.how)
-    _check(dataset, split)
-
-    device = fabric_on(config.accelerator).device
-    seeds = range(run.config.seed, run.config.seed + config.untrained_seeds)
-    untrained = [encoder.untrained(seed) for seed in seeds]
-    rows = {
-        "encoder": [encode(encoder, dataset, device)],
-        "untrained encoder": [encode(other, dataset, device) for other in untrained],
-        "raw coordinates": [raw_coordinates(dataset)],
-    }
-    signs = dataset.signs.astype(str)
-    fits = {name: [fit_linear(x, signs, split) for x in sets] for name, sets in rows.items()}
-    test = signs[split.is_in("test")]
-    scores, differences, intervals = compare(
-        fits, test, dataset.signers[split.is_in("test")], config
-    )
-
+    encoder, settings = read_encoder(run_folder)
+    dataset = load(store or own_store(run), encoder.skeleton, settings)
+    own, split, notes = evaluation_split(run, dataset, config)
+    task, coverage, remarks = make_task(dataset, split, config.allow_signer_leak)
+    notes += remarks
+    if dataset.missing:
+        notes.append(
+            f"{len(dataset.missing)} of the encoder's {len(dataset.skeleton)} points are not in "
+            f"{dataset.path} and count as unseen: {', '.join(dataset.missing[:5])}"
+            + (", …" if len(dataset.missing) > 5 else "")
+        )
+    with _bar(progress) as step:
+        answers, predicted = _ask(run, encoder, dataset, task, config, step)
+    scores, differences, intervals = score(answers, config.resamples, config.seed)
     folder = run_folder / "probe"
+    if config.part != "test":
+        folder = folder / config.part
     if not own:
         folder = folder / f"{dataset.path.stem}-{dataset.content_hash[:8]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    result = ProbeResult(scores, differences, intervals, coverage, split.how, notes, folder)
-    _write(result, run, dataset, config)
-    best = fits["encoder"][0]
-    title = f"{run_folder.name}: top-1 {scores[0].top1:.1%} of {len(test)} test clips"
-    plot_confusion(_confusion(best, test), list(best.signs), folder / "confusion.png", title)
+    result = ProbeResult(
+        scores=scores,
+        differences=differences,
+        intervals=intervals,
+        coverage=coverage,
+        split=split.how,
+        notes=notes,
+        run=run_folder,
+        store=dataset.path,
+        part=config.part,
+        folder=folder,
+    )
+    write_results(result, run, dataset, task, config, predicted)
+    top1 = result.score("linear", labels_of_all(config)).values["top1"]
+    title = f"{run_folder.name}: top-1 {top1:.1%} of {len(task.truth)} test clips"
+    counts = confusion(predicted, task.truth)
+    plot_confusion(counts, task.names.tolist(), folder / "confusion.png", title)
     return result
 
 
-def _own_store(run: Run) -> Path:
+def labels_of_all(config: ProbeConfig) -> str:
+    """The largest share of the labels that is asked for: what predictions are made with."""
+    return measures.labels_name(max(config.fractions, default=1.0))
+
+
+def own_store(run: Run) -> Path:
+    """The store that a run learned from; InputError where there are several, or it is gone."""
     if len(run.stores) != 1:
         raise InputError(
             f"{run.folder}: learned from {len(run.stores)} stores; say which one to probe: "
@@ -110,7 +138,9 @@ def _own_store(run: Run) -> Path:
     return run.stores[0]
 
 
-def evaluation_split(run: Run, dataset: Dataset, seed: int) -> tuple[bool, Split, list[str]]:
+def evaluation_split(
+    run: Run, dataset: Dataset, config: ProbeConfig
+) -> tuple[bool, Split, list[str]]:
     """Whether the run learned from this very store, the split to score it by, and what to tell.
 
     No clip that was trained on stands in val or test, unless the run learned from all clips.
@@ -119,7 +149,7 @@ def evaluation_split(run: Run, dataset: Dataset, seed: int) -> tuple[bool, Split
     own = split is not None
     known = run.parts_of(dataset)
     if split is None:
-        split = make_split(dataset.signs, dataset.signers, dataset.splits, seed)
+        split = make_split(dataset.signs, dataset.signers, dataset.splits, config.split_seed)
         if (known != "").any():
             split = keep_parts(split, known, dataset.signers)
             notes.append(
@@ -131,76 +161,101 @@ def evaluation_split(run: Run, dataset: Dataset, seed: int) -> tuple[bool, Split
             notes.append(f"the run did not learn from {dataset.path}: this store was split afresh")
     if run.config.all_clips and (own or (known != "").any()):
         notes.append("transductive: pretraining saw every clip (without labels), test included")
-    return own, split, notes + leak_remarks(split, dataset.signers)
+    if config.part == "val":
+        split = development(split, dataset.signs, dataset.signers, config.split_seed)
+        notes.append("scored on val: these figures choose, they are no result")
+    return own, split, notes
 
 
-def _check(dataset: Dataset, split: Split) -> None:
-    """Can these labels give a score at all?"""
-    signs = sorted(set(dataset.signs[dataset.signs != ""]))
-    if len(signs) < 2:
-        found = f"only {signs[0]!r}" if signs else "none"
-        raise InputError(
-            f"{dataset.path}: a score needs at least two signs, found {found}; put videos into "
-            "folders named by sign, or give the store labels with `slr label STORE labels.csv`"
+def _ask(
+    run: Run,
+    encoder: Encoder,
+    dataset: Dataset,
+    task: Task,
+    config: ProbeConfig,
+    step: measures.Step,
+) -> tuple[list[Answers], Float[np.ndarray, "M S"]]:
+    """Every measure that the settings name; and what the encoder says with the most labels."""
+    device = fabric_on(config.accelerator).device
+    seeds = range(run.config.seed, run.config.seed + config.untrained_seeds)
+    fresh = [encoder.untrained(seed) for seed in seeds] if config.baselines else []
+    step("embedding")
+    found = {ENCODER: [encode(encoder, dataset, device)]}
+    if config.baselines:
+        found[UNTRAINED] = [encode(other, dataset, device) for other in fresh]
+        found[RAW] = [raw_coordinates(dataset)]
+    features = {name: [standardised(x, task.train) for x in xs] for name, xs in found.items()}
+    # The most labels first: what these give is what predictions are made of.
+    fractions = sorted(set(config.fractions) or {1.0}, reverse=True)
+    fits = [measures.linear(task, features, fraction, config, step) for fraction in fractions]
+    trained = _with_labels(run, encoder, dataset, task, config, fractions, device, step)
+    answers = [asked for asked, _ in fits]
+    if config.supervised:  # the same clips and draws: a row beside the linear ones
+        pairs = zip(answers, trained, strict=True)
+        answers = [measures.with_row(a, SUPERVISED, t.values[SUPERVISED]) for a, t in pairs]
+    if config.finetune != "none":
+        answers += trained
+    answers.append(measures.nearest_neighbours(task, features, config))
+    answers += [measures.few_shots(task, features, k, config) for k in sorted(set(config.shots))]
+    answers.append(measures.retrieval(task, features))
+    if config.signer_probe:
+        answers.append(measures.signer_probe(task, features, config, step))
+    if config.leave_one_signer_out:
+        answers.append(measures.leave_one_signer_out(task, features, config, step))
+    return answers, fits[0][1]
+
+
+def _with_labels(
+    run: Run,
+    encoder: Encoder,
+    dataset: Dataset,
+    task: Task,
+    config: ProbeConfig,
+    fractions: Sequence[float],
+    device: torch.device,
+    step: measures.Step,
+) -> list[Answers]:
+    """Fine-tuning, and the same encoder trained from nothing, with the same shares of labels."""
+
+    def fit(fresh: bool, draw: Draw, seed: int) -> Float[np.ndarray, "M S"]:
+        return fine_tune(
+            encoder.untrained(seed) if fresh else encoder,
+            dataset,
+            task.signs,
+            len(task.names),
+            draw.train | draw.val,
+            task.test,
+            config.tune,
+            run.config.views,
+            seed,
+            device,
+            "whole" if fresh else config.finetune,
         )
-    for part in PARTS:
-        if not split.is_in(part).any():
-            raise InputError(
-                f"{dataset.path}: no labelled clip in {part} (split {split.how}: {split.sizes}); "
-                "label more clips, or more signers"
-            )
-    shown = set(dataset.signs[split.is_in("train")])
-    if len(shown) < 2:
-        raise InputError(
-            f"{dataset.path}: train has only the sign {min(shown)!r} (split {split.how}), and a "
-            "classifier needs two to choose from; put clips of other signs into train"
-        )
-    unknown = sorted(set(dataset.signs[split.is_in("test")]) - shown)
-    if unknown:
-        raise InputError(
-            f"{dataset.path}: {len(unknown)} signs of test are not in train, such as "
-            f"{unknown[0]!r} (split {split.how}); a sign never shown cannot be named. Add clips "
-            "of it by other signers, or take it out of the labels"
-        )
+
+    wanted = {}
+    if config.finetune != "none":
+        wanted[ENCODER] = partial(fit, False)
+    if config.supervised:
+        wanted[SUPERVISED] = partial(fit, True)
+    if not wanted:
+        return []
+    measure = f"fine-tuned ({config.finetune})"
+    return [measures.trained(task, wanted, measure, f, config, step) for f in fractions]
 
 
-def _coverage(dataset: Dataset, split: Split) -> Coverage:
-    unlabelled, unsplit = dataset.signs == "", split.part == ""
-    used = ~unlabelled & ~unsplit
-    left_out = {"no sign": int(unlabelled.sum()), "in no part": int((unsplit & ~unlabelled).sum())}
-    return Coverage(
-        expected=len(dataset),
-        used=int(used.sum()),
-        left_out={why: count for why, count in left_out.items() if count},
-        without_person=int((used & ~dataset.person).sum()),
-        parts={part: int((used & split.is_in(part)).sum()) for part in PARTS},
-        signs=len(set(dataset.signs[used])),
-    )
-
-
-def _confusion(fit: LinearFit, test: np.ndarray) -> np.ndarray:
-    """(S, S) int: rows are the true signs, columns what was predicted."""
-    counts = np.zeros((len(fit.signs), len(fit.signs)), int)
-    np.add.at(counts, (np.searchsorted(fit.signs, test), fit.scores.argmax(axis=1)), 1)
+def confusion(
+    scores: Float[np.ndarray, "M S"], truth: Int[np.ndarray, " M"]
+) -> Int[np.ndarray, "S S"]:
+    """Rows are the true signs, columns what was predicted."""
+    counts = np.zeros((scores.shape[1],) * 2, int)
+    np.add.at(counts, (truth, scores.argmax(axis=1)), 1)
     return counts
 
 
-def _write(result: ProbeResult, run: Run, dataset: Dataset, config: ProbeConfig) -> None:
-    clips = Counter(dataset.signs[dataset.signs != ""].tolist())
-    write_json(
-        result.folder / "scores.json",
-        {
-            "scores": [asdict(score) for score in result.scores],
-            "differences": [asdict(difference) for difference in result.differences],
-            "intervals": result.intervals,
-            "coverage": asdict(result.coverage),
-            "split": result.split,
-            "notes": result.notes,
-            "run": str(run.folder),
-            "store": {"path": str(dataset.path), "sha256": dataset.content_hash},
-            "clips_of_each_sign": dict(sorted(clips.items())),
-            "config": asdict(config),
-            "pretrain": asdict(run.config),
-            "versions": versions(),
-        },
-    )
+@contextmanager
+def _bar(shown: bool) -> Iterator[measures.Step]:
+    """A line that says what is being done; gone when all is done."""
+    # Only on a terminal: a file would keep every line.
+    quiet = None if shown else True
+    with tqdm(disable=quiet, leave=False, dynamic_ncols=True, bar_format="{desc}") as bar:
+        yield lambda what: bar.set_description_str(what)

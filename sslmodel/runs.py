@@ -162,23 +162,14 @@ def new_run_folder(root: Path, name: str) -> Path:
     return root / next(folder for folder in tries if folder not in taken)
 
 
-def run_and_store(paths: Sequence[Path], root: Path) -> tuple[Path, Path | None]:
-    """Which of these paths is the run and which the store: what ends in .h5 is a store.
+def runs_and_stores(paths: Sequence[Path], root: Path) -> tuple[list[Path], list[Path]]:
+    """Which of these paths are runs and which stores: what ends in .h5 is a store.
 
-    Without a run it is the newest one below `root`; without a store, None: the run's own.
-
-    Raises:
-        InputError: several runs or several stores, or no run anywhere.
+    Without a run it is the newest one below `root`; without a store, none: each run's own.
     """
     stores = [path for path in paths if path.suffix == ".h5"]
     runs = [path for path in paths if path.suffix != ".h5"]
-    if len(stores) > 1 or len(runs) > 1:
-        raise InputError(
-            f"expected at most one run (a folder) and one store (.h5), found {len(runs)} runs and "
-            f"{len(stores)} stores; probe them one after the other"
-        )
-    run = runs[0] if runs else find_newest_run(root)
-    return run, stores[0] if stores else None
+    return runs or [find_newest_run(root)], stores
 
 
 def versions() -> dict[str, str]:

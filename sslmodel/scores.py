@@ -1,69 +1,99 @@
-"""Scores of the encoder and of its baselines, and how sure they are."""
+"""Scores with their intervals, and what they lead by, from the answers for every test clip."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
-from sslmodel.config import ProbeConfig
-from sslmodel.linear import LinearFit
-from sslmodel.metrics import Bootstrap, Interval, mean_per_sign, top_k
+from sslmodel.metrics import Bootstrap, Interval, Values, mean_per_sign
 
 # With fewer signers in test, drawing them says little of how people differ.
 _FEWEST_SIGNERS = 5
+# What is compared: of classifiers the first choice, of retrieval the whole order.
+_COMPARED = ("top1", "map")
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What several features answer to the same question about M test clips.
+
+    Attributes:
+        measure: how it was asked, such as "linear".
+        labels: which labels were known, such as "10 %".
+        labelled: how many clips that was, the mean over the draws.
+        share: of the labels of train and val.
+        values: features → metric (top1, top5, or r1, r5, map) → (E, L, M) values in 0..1.
+        truth, signers: of the test clips; `truth` as numbers.
+        chance: metric → what guessing gives.
+        penalties: features → the inverse penalties that val chose.
+    """
+
+    measure: str
+    labels: str
+    labelled: float
+    share: float
+    values: dict[str, dict[str, Values]]
+    truth: Int[np.ndarray, " M"]
+    signers: np.ndarray
+    chance: dict[str, float]
+    penalties: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Score:
-    """One row of the table. Shares in 0..1; intervals are 95 %."""
+    """One row of the table. Shares in 0..1; intervals are 95 %.
 
+    Attributes:
+        measure, labels, labelled, share: as in `Answers`.
+        values, intervals: of top1, top5 and per_sign, or of r1, r5 and map.
+        encoders: that the row is the mean of; 0 for chance.
+        draws: of the labels, that it is the mean of.
+    """
+
+    measure: str
     features: str
-    top1: float
-    top1_interval: Interval
-    top5: float
-    per_sign: float
-    per_sign_interval: Interval
+    labels: str
+    labelled: float
+    share: float
+    values: dict[str, float]
+    intervals: dict[str, Interval]
     encoders: int = 1
+    draws: int = 1
     inverse_penalties: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The encoder's top-1 minus a baseline's, paired over test clips; the interval is 95 %."""
+    """The first features' value minus another's, paired; the interval is 95 %."""
 
+    measure: str
+    labels: str
     against: str
-    top1: float
+    metric: str
+    value: float
     interval: Interval
 
 
-def compare(
-    fits: Mapping[str, Sequence[LinearFit]],
-    signs: np.ndarray,
-    signers: np.ndarray,
-    config: ProbeConfig,
+def score(
+    asked: Sequence[Answers], resamples: int, seed: int
 ) -> tuple[list[Score], list[Difference], str]:
-    """Every row's score, the first row's lead over the others, and what intervals are drawn from.
-
-    Args:
-        fits: of each row of the table; several of one row are averaged.
-        signs, signers: (M,) text, of the test clips.
-    """
-    first = next(iter(fits))
-    truth = np.searchsorted(fits[first][0].signs, signs)
-    units, intervals = _units(signers)
-    bootstrap = Bootstrap.draw(units, config.resamples, config.seed)
-    hits = {name: _hits(row, truth, 1) for name, row in fits.items()}
-    scores = [_score(name, row, hits[name], truth, bootstrap) for name, row in fits.items()]
-    differences = [
-        Difference(name, float((hits[first] - h).mean()), bootstrap.difference(hits[first], h))
-        for name, h in hits.items()
-        if name != first
-    ]
-    return [*scores, _chance(len(fits[first][0].signs))], differences, intervals
+    """Every row's score, the lead of each first row over the others, and what is resampled."""
+    scores: list[Score] = []
+    differences: list[Difference] = []
+    drawn: dict[int, tuple[Bootstrap, str]] = {}  # many are asked about the same clips
+    for answers in asked:
+        if id(answers.truth) not in drawn:
+            units, how = _units(answers.signers)
+            drawn[id(answers.truth)] = Bootstrap.draw(units, answers.truth, resamples, seed), how
+        bootstrap, _ = drawn[id(answers.truth)]
+        scores += [_score(answers, name, bootstrap) for name in answers.values]
+        scores.append(_chance(answers))
+        differences += _differences(answers, bootstrap)
+    return scores, differences, next(iter(drawn.values()))[1]
 
 
-def _units(signers: np.ndarray) -> tuple[np.ndarray, str]:
+def _units(signers: np.ndarray) -> tuple[Int[np.ndarray, " M"], str]:
     """The unit that each test clip is drawn with, and how to tell it.
 
     Clips of one signer are alike, so signers are drawn where there are enough of them.
@@ -75,34 +105,47 @@ def _units(signers: np.ndarray) -> tuple[np.ndarray, str]:
     return np.arange(len(signers)), "bootstrap over test clips, as if each had its own signer"
 
 
-def _hits(
-    fits: Sequence[LinearFit], truth: Int[np.ndarray, " M"], k: int
-) -> Float[np.ndarray, " M"]:
-    """The share of the fits that have each test clip's sign among their k likeliest."""
-    hits: Float[np.ndarray, " M"] = np.mean([top_k(fit.scores, truth, k) for fit in fits], axis=0)
-    return hits
-
-
-def _score(
-    name: str,
-    fits: Sequence[LinearFit],
-    hits: Float[np.ndarray, " M"],
-    truth: Int[np.ndarray, " M"],
-    bootstrap: Bootstrap,
-) -> Score:
-    """The mean over the fits; a test clip's hit is its mean hit, so one interval covers all."""
+def _score(answers: Answers, features: str, bootstrap: Bootstrap) -> Score:
+    found = answers.values[features]
+    values = {metric: float(of.mean()) for metric, of in found.items()}
+    intervals = {metric: bootstrap.mean(of) for metric, of in found.items()}
+    if "top1" in found:
+        values["per_sign"] = mean_per_sign(found["top1"].mean(axis=(0, 1)), answers.truth)
+        intervals["per_sign"] = bootstrap.mean_per_sign(found["top1"])
+    encoders, draws, _ = next(iter(found.values())).shape
     return Score(
-        features=name,
-        top1=float(hits.mean()),
-        top1_interval=bootstrap.mean(hits),
-        top5=float(_hits(fits, truth, 5).mean()),
-        per_sign=mean_per_sign(hits, truth),
-        per_sign_interval=bootstrap.mean_per_sign(hits, truth),
-        encoders=len(fits),
-        inverse_penalties=tuple(fit.inverse_penalty for fit in fits),
+        measure=answers.measure,
+        features=features,
+        labels=answers.labels,
+        labelled=answers.labelled,
+        share=answers.share,
+        values=values,
+        intervals=intervals,
+        encoders=encoders,
+        draws=draws,
+        inverse_penalties=tuple(answers.penalties.get(features, ())),
     )
 
 
-def _chance(signs: int) -> Score:
-    one, five = 1 / signs, min(5, signs) / signs
-    return Score("chance", one, (one, one), five, one, (one, one), encoders=0)
+def _chance(answers: Answers) -> Score:
+    sure = {metric: (value, value) for metric, value in answers.chance.items()}
+    return Score(
+        answers.measure, "chance", answers.labels, 0, 0, answers.chance, sure, encoders=0, draws=0
+    )
+
+
+def _differences(answers: Answers, bootstrap: Bootstrap) -> list[Difference]:
+    first, *others = answers.values
+    metric = next(name for name in _COMPARED if name in answers.values[first])
+    a = answers.values[first][metric]
+    return [
+        Difference(
+            answers.measure,
+            answers.labels,
+            other,
+            metric,
+            float(a.mean() - answers.values[other][metric].mean()),
+            bootstrap.difference(a, answers.values[other][metric]),
+        )
+        for other in others
+    ]

@@ -19,6 +19,7 @@ PARTS = ("train", "val", "test")
 Labels = tuple[np.ndarray, np.ndarray, np.ndarray]
 TEST_SHARE = 0.25
 VAL_SHARE = 0.15
+_BY_CLIP = "by clip within sign; signers are not known"
 # Assignments of signers that are tried; the one nearest to the shares wins.
 _TRIES = 200
 
@@ -52,14 +53,11 @@ def make_split(signs: np.ndarray, signers: np.ndarray, given: np.ndarray, seed: 
     generator = np.random.default_rng(seed)
     if (given != "").any():
         part, how = _checked(given), "as the labels say"
-    elif (signers != "").all() and len(set(signers)) >= 2:
-        part = _by_signer(signs, signers, np.full(len(signs), "train", object), "test", generator)
-        how = "by signer"
     else:
-        part = _by_clip(signs, np.full(len(signs), "train", object), "test", generator)
-        how = "by clip within sign; signers may stand in several parts"
+        part = np.full(len(signs), "train", object)
+        part, how = _cut(signs, signers, part, "test", generator)
     if not (part == "val").any():
-        part, val_how = _cut_val(signs, signers, part, generator)
+        part, val_how = _cut(signs, signers, part, "val", generator)
         how += f"; val cut from train {val_how}"
     return Split(part, how)
 
@@ -114,22 +112,75 @@ def keep_parts(split: Split, known: np.ndarray, signers: np.ndarray) -> Split:
     return Split(part, f"{split.how}; what the run knows keeps its part")
 
 
-def leaking_signers(split: Split, signers: np.ndarray) -> list[str]:
-    """Signers who stand in test and also in train or val. A score over them flatters."""
-    test = split.is_in("test")
-    learned = split.is_in("train") | split.is_in("val")
-    return sorted((set(signers[test]) & set(signers[learned])) - {""})
+def without_copies(split: Split, digests: np.ndarray) -> tuple[Split, int]:
+    """The same split without train and val clips that another part asks; and how many these are.
+
+    A clip whose points stand in test leaves train and val, one whose points stand in val leaves
+    train: a file that was copied must not be both learned and asked.
+
+    Args:
+        digests: (N,) the hash of what was measured in each clip.
+    """
+    test, val = split.is_in("test"), split.is_in("val")
+    again = ~test & np.isin(digests.astype(str), digests[test].astype(str))
+    again |= split.is_in("train") & np.isin(digests.astype(str), digests[val].astype(str))
+    again &= split.part != ""
+    return Split(np.where(again, "", split.part), split.how), int(again.sum())
 
 
-def leak_remarks(split: Split, signers: np.ndarray) -> list[str]:
+def development(split: Split, signs: np.ndarray, signers: np.ndarray, seed: int) -> Split:
+    """The split to choose by: val takes test's place, a val is cut from train, test is unseen."""
+    part = np.where(split.is_in("test"), "", np.where(split.is_in("val"), "test", split.part))
+    part, how = _cut(signs, signers, part.astype(object), "val", np.random.default_rng(seed))
+    return Split(
+        part, f"{split.how}; val scores in test's place, and a val is cut from train {how}"
+    )
+
+
+def signer_out_split(
+    signs: np.ndarray, signers: np.ndarray, used: np.ndarray, signer: str, seed: int
+) -> Split:
+    """One signer's clips are test; val is cut from the others'. `used`: (N,) bool, who has a part.
+
+    signs: (N,) text or numbers.
+    """
+    part = np.where(signers == signer, "test", "train").astype(object)
+    part[~used] = ""
+    part, how = _cut(signs, signers, part, "val", np.random.default_rng(seed))
+    return Split(part, f"{signer} is test; val cut from the others {how}")
+
+
+def within_signer_split(signers: np.ndarray, used: np.ndarray, seed: int) -> Split:
+    """Every signer's own clips divided into train, val and test: to ask who signs."""
+    generator = np.random.default_rng(seed)
+    part = np.where(used, "train", "").astype(object)
+    for new in ("test", "val"):
+        part = _by_clip(signers, part, new, generator)
+    return Split(part, "by clip within signer")
+
+
+def leaking_signers(split: Split, signers: np.ndarray, given: np.ndarray) -> list[str]:
+    """Signers who stand in test and also in train or val. A score over them flatters.
+
+    So do those of val who stand in train, where the labels (`given`) say so. A val that is cut
+    here shares signers with train only where train has no two known ones.
+    """
+    test, val, train = (split.is_in(part) for part in ("test", "val", "train"))
+    leaking = set(signers[test]) & set(signers[train | val])
+    if (given == "val").any():
+        leaking |= set(signers[val]) & set(signers[train])
+    return sorted(leaking - {""})
+
+
+def leak_remarks(split: Split, signers: np.ndarray, given: np.ndarray) -> list[str]:
     """What to tell of them; nothing where there is none."""
-    leaking = leaking_signers(split, signers)
+    leaking = leaking_signers(split, signers, given)
     if not leaking:
         return []
     more = ", …" if len(leaking) > 5 else ""
     return [
-        f"not signer-independent, so that scores flatter: {len(leaking)} signers of test stand "
-        f"in train or val too ({', '.join(leaking[:5])}{more})"
+        f"not signer-independent, so that scores flatter: {len(leaking)} signers stand in several "
+        f"parts ({', '.join(leaking[:5])}{more})"
     ]
 
 
@@ -145,14 +196,30 @@ def _checked(given: np.ndarray) -> np.ndarray:
     return given.astype(object)
 
 
-def _cut_val(
-    signs: np.ndarray, signers: np.ndarray, part: np.ndarray, generator: np.random.Generator
+def _cut(
+    signs: np.ndarray,
+    signers: np.ndarray,
+    part: np.ndarray,
+    new: str,
+    generator: np.random.Generator,
 ) -> tuple[np.ndarray, str]:
-    train_signers = signers[part == "train"]
-    if (train_signers != "").all() and len(set(train_signers)) >= 2:
-        return _by_signer(signs, signers, part, "val", generator), "by signer"
-    # One signer alone cannot be divided; val then flatters, but it only chooses a penalty.
-    return _by_clip(signs, part, "val", generator), "by clip within sign"
+    """Move clips from train to `new`: whole signers where they are known; and how it was done."""
+    known, train = signers != "", part == "train"
+    people = len(set(signers[known & train]))
+    if people == 1 and known[train].all():
+        # One signer alone cannot be divided.
+        return _by_clip(signs, part, new, generator), "by clip within sign: there is one signer"
+    if people >= 2:
+        rows = np.flatnonzero(known)
+        part = part.copy()
+        part[rows] = _by_signer(signs[rows], signers[rows], part[rows], new, generator)
+    if known[train].all():
+        return part, "by signer"
+    # A signer who alone is known stays in train.
+    rows = np.flatnonzero(~known)
+    part = part.copy()
+    part[rows] = _by_clip(signs[rows], part[rows], new, generator)
+    return part, "by signer where known, else by clip within sign" if people else _BY_CLIP
 
 
 def _by_signer(

@@ -1,8 +1,11 @@
 """What `slr pretrain` and `slr probe` print: figures turned into lines for a person."""
 
-from poseprep.text import count, duration
+from collections.abc import Mapping, Sequence
+
+from poseprep.wording import count, duration
 from sslmodel.pretrain import Pretrained
-from sslmodel.probe import Difference, ProbeResult, Score
+from sslmodel.probe import UNTRAINED, ProbeResult
+from sslmodel.scores import Difference, Score
 
 
 def pretraining_summary(run: Pretrained) -> str:
@@ -22,46 +25,126 @@ def score_table(result: ProbeResult) -> str:
     """The scores beside their baselines, and what they are scores of."""
     coverage = result.coverage
     left_out = "".join(f", {clips} left out: {why}" for why, clips in coverage.left_out.items())
-    rows = [_row(score) for score in result.scores]
-    width = max(len(row[0]) for row in rows)
-    head = ("", "top-1 %", "95 % interval", "top-5 %", "mean per sign %")
-    lines = [
-        f"{name:<{width}}" + "".join(f"{c:>17}" for c in cells) for name, *cells in [head, *rows]
-    ]
+    groups = dict.fromkeys((score.measure, score.labels) for score in result.scores)
+    width = 4 + max(len(_features(score)) for score in result.scores)
+    files = "scores.json, predictions.csv, confusion.png"
     return "\n".join(
         [
-            f"Linear evaluation: {count(coverage.signs, 'sign')}, split {result.split}",
+            f"{count(coverage.signs, 'sign')}, split {result.split}",
             f"{count(coverage.used, 'clip')} of {coverage.expected}{left_out}: "
             + ", ".join(f"{part} {clips}" for part, clips in coverage.parts.items())
             + (f"; {coverage.without_person} show no person" if coverage.without_person else ""),
+            *(line for group in groups for line in _group(result, *group, width)),
             "",
-            *lines,
-            "",
-            *map(_difference, result.differences),
-            "",
-            f"Intervals: 95 %, {result.intervals} (Wilson's where all are hit or missed).",
-            "Penalties chosen on val, test scored once.",
+            f"Intervals: 95 %, {result.intervals}; and over encoders and draws, where several",
+            "(Wilson's where all are hit or missed). Penalties chosen on val, never on test.",
             *(f"note: {note}" for note in result.notes),
-            f"Written to {result.folder}: scores.json, confusion.png",
+            f"Written to {result.folder}: {files}",
         ]
     )
 
 
-def _row(score: Score) -> tuple[str, ...]:
-    low, high = score.top1_interval
-    several = f" (mean of {score.encoders})" if score.encoders > 1 else ""
-    return (
-        score.features + several,
-        f"{100 * score.top1:.1f}",
-        f"{100 * low:.1f} – {100 * high:.1f}" if score.encoders else "",
-        f"{100 * score.top5:.1f}",
-        f"{100 * score.per_sign:.1f}",
-    )
+_COLUMNS = {"top1": "top-1 %", "top5": "top-5 %", "per_sign": "per sign %"}
+_RETRIEVAL_COLUMNS = {"map": "mAP %", "r1": "R@1 %", "r5": "R@5 %"}
 
 
-def _difference(difference: Difference) -> str:
+def _group(result: ProbeResult, measure: str, labels: str, width: int) -> list[str]:
+    """One question: its head, and a line for everything that was asked it."""
+    rows = [score for score in result.scores if (score.measure, score.labels) == (measure, labels)]
+    leads = {d.against: d for d in result.differences if (d.measure, d.labels) == (measure, labels)}
+    columns = _COLUMNS if "top1" in rows[0].values else _RETRIEVAL_COLUMNS
+    first, *others = columns
+    share = f"{100 * rows[0].share:.3g} % of the labels"
+    head = f"{measure}, {labels}: {rows[0].labelled:,.0f} labelled clips, {share}"
+    names = [
+        columns[first],
+        "95 % interval",
+        *(columns[o] for o in others),
+        f"{rows[0].features} −",
+    ]
+    lines = [
+        "",
+        head,
+        " " * width + "".join(f"{n:>{w}}" for n, w in zip(names, _WIDTHS, strict=True)),
+    ]
+    for row in rows:
+        low, high = row.intervals[first]
+        cells = [
+            f"{100 * row.values[first]:.1f}",
+            f"{100 * low:.1f} – {100 * high:.1f}" if row.encoders else "",
+            *(f"{100 * row.values[o]:.1f}" if o in row.values else "" for o in others),
+            _lead(leads[row.features]) if row.features in leads else "",
+        ]
+        lines.append(f"{'  ' + _features(row):<{width}}" + _aligned(cells))
+    return lines
+
+
+def _aligned(cells: Sequence[str]) -> str:
+    return "".join(f"{c:>{w}}" for c, w in zip(cells, _WIDTHS, strict=True)).rstrip()
+
+
+_WIDTHS = (9, 16, 9, 12, 24)
+
+
+def _features(score: Score) -> str:
+    several = (("encoders", score.encoders), ("draws", score.draws))
+    means = " × ".join(f"{many} {what}" for what, many in several if many > 1)
+    return score.features + (f" (mean of {means})" if means else "")
+
+
+def _lead(difference: Difference) -> str:
     low, high = difference.interval
-    return (
-        f"encoder − {difference.against}: {100 * difference.top1:+.1f} points of top-1 "
-        f"({100 * low:+.1f} to {100 * high:+.1f})"
+    return f"{100 * difference.value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
+def transfer_table(results: Sequence[ProbeResult]) -> str:
+    """Pretrained on × probed on: top-1 of linear evaluation, and what pretraining bought."""
+    runs = list(dict.fromkeys(str(result.run) for result in results))
+    stores = list(dict.fromkeys(str(result.store) for result in results))
+    cells = {(str(r.run), str(r.store)): _transfer_cell(r) for r in results}
+    width = max(len("pretrained on"), *map(len, runs)) + 2
+    column = max(34, *(len(store) + 2 for store in stores))
+    lines = [
+        "Transfer: top-1 % of linear evaluation with all labels (encoder − untrained, 95 %)",
+        f"{'pretrained on':<{width}}" + "".join(f"{store:>{column}}" for store in stores),
+    ]
+    lines += [
+        f"{run:<{width}}" + "".join(f"{cells.get((run, store), ''):>{column}}" for store in stores)
+        for run in runs
+    ]
+    return "\n".join(lines)
+
+
+def _transfer_cell(result: ProbeResult) -> str:
+    row = max((s for s in result.scores if s.measure == "linear"), key=lambda s: s.share)
+    lead = [
+        d
+        for d in result.differences
+        if (d.measure, d.labels, d.against) == ("linear", row.labels, UNTRAINED)
+    ]
+    return f"{100 * row.values['top1']:.1f}" + (f" ({_lead(lead[0])})" if lead else "")
+
+
+def results_table(rows: Sequence[Mapping[str, str]]) -> str:
+    """The rows of results.csv, the newest last, with the figures that are asked for most."""
+    wanted = {
+        "linear 100 %: encoder": "linear %",
+        "linear 10 %: encoder": "10 % labels",
+        "linear 100 %: untrained encoder": "untrained %",
+        "linear 100 %: raw coordinates": "raw %",
+        "kNN 100 %: encoder": "kNN %",
+        "retrieval 100 %: encoder": "mAP %",
+    }
+    plain = ("run", "objective", "seed", "store", "part", "clips", "signs", "times_scored")
+    table = [[*plain, *wanted.values()]]
+    for row in rows:
+        figures = (row.get(name, "") for name in wanted)
+        table.append(
+            [*(row.get(name, "") for name in plain)]
+            + [f"{100 * float(figure):.1f}" if figure else "" for figure in figures]
+        )
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in table
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sslmodel_corpus import HAND, SMALL, write_store
 
 from poseprep.errors import InputError
@@ -48,13 +49,23 @@ def test_a_clip_without_a_person_is_kept_and_known(tmp_path: Path) -> None:
     assert not data.person.any()
 
 
-def test_a_store_of_other_points_is_refused(tmp_path: Path) -> None:
-    path = write_store(tmp_path / "a.h5", HAND, signs=1, signers=1)
-    with pytest.raises(InputError, match=r"reads 49 points, of which this store has not 28"):
-        load(path, SMALL, InputConfig())
-    feet = write_store(tmp_path / "b.h5", HOLISTIC.select(["left_heel", "right_heel"]), signs=1)
-    with pytest.raises(InputError, match="matched by name"):
-        common_skeleton([feet])
+def test_points_that_a_store_lacks_are_nowhere_seen(tmp_path: Path) -> None:
+    hands = write_store(tmp_path / "a.h5", HAND, signs=1, signers=2)
+    whole, alone = load(hands, SMALL, InputConfig()), load(hands, HAND, InputConfig())
+    where = SMALL.indices(HAND.names)
+    others = np.delete(np.arange(len(SMALL)), where)
+    assert whole.missing == tuple(np.array(SMALL.names)[others])
+    assert alone.missing == ()
+    assert torch.equal(whole.points[:, :, where], alone.points)
+    assert torch.equal(whole.seen[:, :, where], alone.seen)
+    assert not whole.seen[:, :, others].any()
+    assert not whole.points[:, :, others].any()
+
+
+def test_a_store_that_shares_no_point_is_refused(tmp_path: Path) -> None:
+    face = write_store(tmp_path / "a.h5", HOLISTIC.select(["face_2"]), signs=1, signers=1)
+    with pytest.raises(InputError, match="has none of the 49 points"):
+        load(face, SMALL, InputConfig())
 
 
 def test_an_empty_store_is_refused(tmp_path: Path) -> None:

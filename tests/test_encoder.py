@@ -12,7 +12,7 @@ from poseprep.options import options
 from poseprep.skeleton import HOLISTIC, SIGNING, Skeleton
 from sslmodel import graph
 from sslmodel.blocks import GraphBlock, PartReadout, pool_in_bins
-from sslmodel.checkpoint import load_encoder, save_encoder
+from sslmodel.checkpoint import read_encoder, save_encoder
 from sslmodel.config import EncoderConfig, InputConfig
 from sslmodel.dataset import load
 from sslmodel.encoder import Encoder
@@ -195,7 +195,7 @@ def test_a_saved_encoder_comes_back_the_same(tmp_path: Path) -> None:
     encoder = make()
     encoder.fit_input(points, seen)
     save_encoder(tmp_path, encoder, InputConfig(frames=16), {})
-    again, settings = load_encoder(tmp_path)
+    again, settings = read_encoder(tmp_path)
     assert torch.equal(encoder(points, seen), again(points, seen))
     assert again.skeleton.names == SMALL.names
     assert settings.frames == 16

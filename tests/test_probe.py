@@ -1,28 +1,31 @@
 """Linear evaluation, its baselines, and what it refuses."""
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 from sslmodel_corpus import HAND, SMALL, write_store
 from test_pretrain import TINY
 
 from poseprep.errors import InputError
-from sslmodel.config import ProbeConfig
+from poseprep.skeleton import HOLISTIC
+from sslmodel.config import FineTuneConfig, ProbeConfig
 from sslmodel.dataset import load
-from sslmodel.linear import fit_linear
 from sslmodel.plots import plot_curve
 from sslmodel.pretrain import pretrain
 from sslmodel.probe import ProbeResult, evaluation_split, probe
 from sslmodel.runlog import Record
 from sslmodel.runs import read_run
-from sslmodel.split import Split, leaking_signers
-from sslmodel.text import score_table
+from sslmodel.split import leaking_signers
+from sslmodel.text import score_table, transfer_table
+from sslmodel.transfer import probe_all
 
-CONFIG = ProbeConfig(untrained_seeds=2, resamples=100, accelerator="cpu")
+CONFIG = ProbeConfig(
+    fractions=(0.5, 1.0), shots=(1,), draws=2, untrained_seeds=2, resamples=100, accelerator="cpu"
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,27 +45,55 @@ def result(run: Path) -> ProbeResult:
     return probe(run, CONFIG)
 
 
+def predictions(folder: Path) -> list[dict[str, str]]:
+    with (folder / "predictions.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def test_a_probe_scores_the_encoder_beside_its_baselines(
     run: Path, store: Path, result: ProbeResult
 ) -> None:
-    names = [score.features for score in result.scores]
-    assert names == ["encoder", "untrained encoder", "raw coordinates", "chance"]
-    for score in result.scores:
-        assert score.top1_interval[0] <= score.top1 <= score.top1_interval[1]
-        assert score.top1 <= score.top5 <= 1
-    assert result.scores[0].top1 > result.scores[-1].top1 == pytest.approx(1 / 3)
-    assert result.scores[1].encoders == 2
+    asked = list(dict.fromkeys((score.measure, score.labels) for score in result.scores))
+    assert asked == [
+        *(("linear", labels) for labels in ("100 %", "50 %")),
+        *(("kNN", "100 %"), ("nearest centroid", "1 a sign"), ("retrieval", "100 %")),
+    ]
+    rows = ["encoder", "untrained encoder", "raw coordinates", "chance"]
+    for measure, labels in asked:
+        of_group = [s for s in result.scores if (s.measure, s.labels) == (measure, labels)]
+        assert [score.features for score in of_group] == rows
+        for score in of_group:
+            for name, value in score.values.items():
+                low, high = score.intervals[name]
+                assert 0 <= low <= value <= high <= 1
+        assert of_group[1].encoders == 2
+        leads = [d for d in result.differences if (d.measure, d.labels) == (measure, labels)]
+        assert [lead.against for lead in leads] == rows[1:3]
+        for lead, score in zip(leads, of_group[1:], strict=False):
+            value = of_group[0].values[lead.metric] - score.values[lead.metric]
+            assert lead.value == pytest.approx(value)
+            assert lead.interval[0] <= lead.value <= lead.interval[1]
+    best = result.score("linear")
+    assert best.values["top1"] > result.score("linear", features="chance").values["top1"]
+    assert best.values["top1"] <= best.values["top5"]
+    assert result.score("linear", "50 %").draws == 2
     assert result.split.startswith("by signer")
-    assert result.notes == []
-    assert [difference.against for difference in result.differences] == names[1:3]
-    for difference, score in zip(result.differences, result.scores[1:3], strict=True):
-        assert difference.top1 == pytest.approx(result.scores[0].top1 - score.top1)
-        assert difference.interval[0] <= difference.top1 <= difference.interval[1]
+
+
+def test_everything_that_a_score_stands_on_is_written(
+    run: Path, store: Path, result: ProbeResult
+) -> None:
     written = json.loads((run / "probe/scores.json").read_text())
-    assert written["scores"][0]["top1"] == result.scores[0].top1
+    assert written["scores"][0]["values"] == result.scores[0].values
     assert written["store"]["path"] == str(store)
     assert written["coverage"]["used"] == 24
+    for name in ("encoder_sha256", "split_sha256", "versions", "config", "pretrain"):
+        assert written[name]
     assert (run / "probe/confusion.png").read_bytes().startswith(b"\x89PNG")
+    rows = predictions(run / "probe")
+    assert len(rows) == result.coverage.parts["test"]
+    hits = np.mean([row["sign"] == row["predicted_1"] for row in rows])
+    assert hits == pytest.approx(result.score("linear").values["top1"])
 
 
 def test_the_same_probe_gives_the_same_scores(run: Path, result: ProbeResult) -> None:
@@ -88,14 +119,14 @@ def test_a_store_that_has_grown_never_tests_what_was_trained_on(
     write_store(store, signers=14)  # the same path, more signers
     dataset = load(store, SMALL, TINY.input)
     for seed in range(3):
-        own, split, notes = evaluation_split(run, dataset, seed)
+        own, split, notes = evaluation_split(run, dataset, ProbeConfig(split_seed=seed))
         after = dict(zip(dataset.keys, split.part, strict=True))
         assert {key: after[key] for key in before} == before
         assert (split.part != "").all()
         assert not own
         assert "24 of its 42 clips were in the run and keep their part" in notes[0]
         assert any("transductive" in note for note in notes) == all_clips
-        assert leaking_signers(split, dataset.signers) == []
+        assert leaking_signers(split, dataset.signers, dataset.splits) == []
     assert probe(tmp_path / "r", CONFIG).coverage.used == 42
 
 
@@ -106,46 +137,65 @@ def test_having_seen_every_clip_is_said(store: Path, tmp_path: Path) -> None:
 
 def test_a_score_over_known_signers_is_marked(run: Path, tmp_path: Path) -> None:
     path = write_store(tmp_path / "a.h5", signers=9, seed=5, signer="anna")
-    assert any("not signer-independent" in note for note in probe(run, CONFIG, path).notes)
-
-
-def test_clips_without_a_sign_are_left_out_and_counted(run: Path, tmp_path: Path) -> None:
-    some = write_store(
-        tmp_path / "a.h5", signers=8, seed=5, sign=lambda sign, signer: f"s{sign}" if signer else ""
-    )
-    coverage = probe(run, CONFIG, some).coverage
-    assert coverage.expected == 24
-    assert coverage.used == sum(coverage.parts.values()) == 21
-    assert coverage.left_out == {"no sign": 3}
-
-
-def _only_in_test(sign: int, signer: int) -> str:
-    return "test" if sign == 2 else ("train", "train", "val", "test")[signer % 4]
-
-
-def _one_sign_in_train(sign: int, signer: int) -> str:
-    return "train" if sign == 0 else ("val", "test")[signer % 2]
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        ({"sign": ""}, "found none"),
-        ({"sign": "hello"}, "found only 'hello'"),
-        ({"split": _only_in_test, "signer": ""}, "not in train, such as 'sign2'"),
-        ({"split": "train"}, "no labelled clip in test"),
-        ({"split": _one_sign_in_train, "signer": ""}, "train has only the sign 'sign0'"),
-    ],
-)
-def test_labels_that_allow_no_score_are_refused(labels, message, run: Path, tmp_path: Path) -> None:
-    path = write_store(tmp_path / "a.h5", signers=8, seed=5, **labels)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match="anna.*there is one signer"):
         probe(run, CONFIG, path)
+    marked = probe(run, replace(CONFIG, allow_signer_leak=True), path)
+    assert any("not signer-independent" in note for note in marked.notes)
 
 
-def test_a_store_with_other_points_is_refused(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="the encoder reads 49 points"):
-        probe(run, CONFIG, write_store(tmp_path / "hand.h5", HAND))
+def test_a_store_that_lacks_points_is_probed_and_they_are_told(run: Path, tmp_path: Path) -> None:
+    result = probe(run, CONFIG, write_store(tmp_path / "hand.h5", HAND, signers=8))
+    assert any("28 of the encoder's 49 points are not in" in note for note in result.notes)
+    written = json.loads((result.folder / "scores.json").read_text())
+    assert len(written["store"]["missing_points"]) == 28
+
+
+def test_a_store_that_shares_no_point_is_refused(run: Path, tmp_path: Path) -> None:
+    face = HOLISTIC.select(["face_1", "face_2"])
+    with pytest.raises(InputError, match="none of the 49 points"):
+        probe(run, CONFIG, write_store(tmp_path / "face.h5", face))
+
+
+def test_val_is_scored_in_tests_place_and_test_is_not_touched(run: Path, store: Path) -> None:
+    before = (run / "probe/scores.json").read_bytes()
+    result = probe(run, replace(CONFIG, part="val"))
+    split = json.loads((run / "split.json").read_text())
+    (parts,) = (entry["parts"] for entry in split.values())
+    assert {parts[row["key"]] for row in predictions(result.folder)} == {"val"}
+    assert result.coverage.left_out == {"in no part": list(parts.values()).count("test")}
+    assert any("no result" in note for note in result.notes)
+    assert (run / "probe/scores.json").read_bytes() == before
+
+
+def test_without_baselines_only_the_encoder_is_asked(run: Path) -> None:
+    result = probe(run, replace(CONFIG, baselines=False, part="val"))
+    assert {score.features for score in result.scores} == {"encoder", "chance"}
+    assert result.differences == []
+
+
+def test_training_with_labels_stands_beside_the_frozen_encoder(run: Path) -> None:
+    tune = FineTuneConfig(epochs=1, fewest_steps=2)
+    config = replace(CONFIG, part="val", finetune="last", supervised=True, tune=tune)
+    result = probe(run, config)
+    for labels, draws in (("100 %", 1), ("50 %", 2)):
+        tuned = result.score("fine-tuned (last)", labels)
+        scratch = result.score("fine-tuned (last)", labels, "trained from scratch")
+        beside = result.score("linear", labels, "trained from scratch")
+        assert tuned.draws == scratch.draws == draws
+        assert scratch.values == beside.values
+        assert tuned.labelled == result.score("linear", labels).labelled
+    assert ("linear", "trained from scratch") in {
+        (d.measure, d.against) for d in result.differences
+    }
+
+
+def test_who_signs_and_each_signer_left_out_are_asked_when_wanted(run: Path) -> None:
+    result = probe(run, replace(CONFIG, part="val", signer_probe=True, leave_one_signer_out=True))
+    who = result.score("who signs", features="chance")
+    assert who.values["top1"] == pytest.approx(1 / 6)  # two signers of test are not shown
+    left_out = result.score("leave one signer out")
+    assert left_out.values["top1"] > 1 / 3
+    assert 0 < left_out.share < 1
 
 
 def test_a_run_whose_store_is_gone_asks_for_it(tmp_path: Path) -> None:
@@ -154,7 +204,8 @@ def test_a_run_whose_store_is_gone_asks_for_it(tmp_path: Path) -> None:
     moved = store.rename(tmp_path / "b.h5")
     with pytest.raises(InputError, match="not there any more"):
         probe(tmp_path / "r", CONFIG)
-    assert probe(tmp_path / "r", CONFIG, moved).notes == [], "its content is what counts"
+    notes = probe(tmp_path / "r", CONFIG, moved).notes
+    assert notes == ["6 test clips only: see the intervals"], "its content is what counts"
 
 
 @pytest.mark.parametrize("change", [{"resamples": 0}, {"seed": -1}, {"accelerator": "banana"}])
@@ -175,44 +226,25 @@ def test_the_table_says_what_pretraining_bought_and_who_shows_nobody(result: Pro
     coverage = replace(result.coverage, without_person=3)
     table = score_table(replace(result, coverage=coverage))
     assert "; 3 show no person" in table
-    assert "encoder − untrained encoder: " in table
-    assert "encoder − raw coordinates: " in table
+    assert "linear, 50 %: " in table
+    assert table.count("encoder −") == 5
     assert "show no person" not in score_table(result)
+
+
+def test_runs_and_stores_give_a_table_of_transfer(run: Path, store: Path, tmp_path: Path) -> None:
+    other = write_store(tmp_path / "other.h5", signers=7, seed=3)
+    second = tmp_path / "second"
+    pretrain(TINY, [other], second, progress=False)
+    config = replace(CONFIG, fractions=(1.0,), shots=())
+    results = list(probe_all([run, second], [store, other], config))
+    assert [(r.run, r.store) for r in results] == [
+        *((run, store), (run, other), (second, store), (second, other)),
+    ]
+    lines = transfer_table(results).splitlines()
+    assert [line.split()[0] for line in lines[2:]] == [str(run), str(second)]
+    assert all(line.count("to ") == 2 for line in lines[2:])
 
 
 def test_an_unknown_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a run"):
         probe(tmp_path / "nothing", CONFIG)
-
-
-def blobs(clips: int, features: int, noise: float = 1.5) -> tuple[np.ndarray, np.ndarray, Split]:
-    random = np.random.default_rng(0)
-    signs = np.array([f"s{i % 4}" for i in range(clips)])
-    centres = random.normal(size=(4, features))
-    x = centres[np.arange(clips) % 4] + noise * random.normal(size=(clips, features))
-    part = np.array((["train"] * 12 + ["val"] * 4 + ["test"] * 4) * (clips // 20), object)
-    return x, signs, Split(part, "by hand")
-
-
-@pytest.mark.parametrize("features", [6, 300])
-def test_linear_evaluation_is_scikit_learns(features: int) -> None:
-    # 300 features and 160 clips take the way through the span of the clips.
-    x, signs, split = blobs(200, features)
-    fit = fit_linear(x, signs, split)
-    train, test = split.is_in("train"), split.is_in("test")
-    known = train | split.is_in("val")
-    x = (x - x[train].mean(0)) / x[train].std(0)
-    theirs = LogisticRegression(C=fit.inverse_penalty, max_iter=5000, tol=1e-8)
-    expected = theirs.fit(x[known], signs[known]).decision_function(x[test])
-    difference = fit.scores - expected
-    np.testing.assert_allclose(difference - difference.mean(axis=1, keepdims=True), 0, atol=2e-2)
-    assert (fit.signs[fit.scores.argmax(1)] == theirs.predict(x[test])).all()
-
-
-def test_test_clips_do_not_choose_the_penalty() -> None:
-    x, signs, split = blobs(200, 6)
-    fit = fit_linear(x, signs, split)
-    other = x.copy()
-    other[split.is_in("test")] = 100.0
-    assert fit_linear(other, signs, split).inverse_penalty == fit.inverse_penalty
-    assert fit_linear(other, signs, split).val_top1 == fit.val_top1

@@ -9,11 +9,11 @@ from sslmodel_corpus import SMALL, write_store
 from test_pretrain import TINY
 
 from poseprep.errors import InputError
-from sslmodel.checkpoint import load_encoder
+from sslmodel.checkpoint import read_encoder
 from sslmodel.dataset import load
 from sslmodel.pretrain import pretrain
 from sslmodel.runlog import Record, RunLog
-from sslmodel.runs import find_newest_run, new_run_folder, read_run, run_and_store
+from sslmodel.runs import find_newest_run, new_run_folder, read_run, runs_and_stores
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_a_damaged_encoder_is_an_input_error(run: Path, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes((run / name).read_bytes())
     (tmp_path / "encoder.safetensors").write_bytes((run / "encoder.safetensors").read_bytes()[:99])
     with pytest.raises(InputError, match="damaged"):
-        load_encoder(tmp_path)
+        read_encoder(tmp_path)
 
 
 def test_two_trainings_never_write_to_one_folder(store: Path, run: Path, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_damaged_json_is_an_input_error(name: str, change, run: Path, tmp_path: 
     change(value)
     (copy / name).write_text(json.dumps(value))
     with pytest.raises(InputError, match="damaged"):
-        load_encoder(copy) if name == "encoder.json" else read_run(copy)
+        read_encoder(copy) if name == "encoder.json" else read_run(copy)
 
 
 @pytest.mark.parametrize("name", ["encoder.json", "config.json", "split.json"])
@@ -121,7 +121,7 @@ def test_other_content_is_an_input_error(
     copy = shutil.copytree(run, tmp_path / "copy")
     (copy / name).write_bytes(content)
     with pytest.raises(InputError):
-        load_encoder(copy) if name == "encoder.json" else read_run(copy)
+        read_encoder(copy) if name == "encoder.json" else read_run(copy)
 
 
 def test_a_run_knows_a_clip_by_its_points_whatever_its_name(run: Path, tmp_path: Path) -> None:
@@ -151,8 +151,6 @@ def test_a_new_run_never_takes_the_folder_of_another(tmp_path: Path) -> None:
 
 def test_a_folder_is_a_run_and_an_h5_file_a_store(run: Path) -> None:
     store = Path("b.h5")
-    assert run_and_store([store, run], Path("runs")) == (run, store)
-    assert run_and_store([store], run.parent) == (run, store)
-    assert run_and_store([], run.parent) == (run, None)
-    with pytest.raises(InputError, match="at most one run"):
-        run_and_store([store, store], run.parent)
+    assert runs_and_stores([store, run], Path("runs")) == ([run], [store])
+    assert runs_and_stores([store, store], run.parent) == ([run], [store, store])
+    assert runs_and_stores([], run.parent) == ([run], [])

@@ -76,6 +76,16 @@ def test_signs_of_two_clips_still_give_every_part() -> None:
     assert train == test == set(signs)
 
 
+@pytest.mark.parametrize("unknown", ["p1", "p1 p2 p3", "p0 p1 p2 p3 p4 p5 p6"])
+def test_where_some_signers_are_known_they_stand_in_one_part(unknown: str) -> None:
+    signs, signers = labels()
+    signers = np.array(["" if name in unknown.split() else name for name in signers], object)
+    split = make_split(signs, signers, nothing(48), 0)
+    assert all(split.sizes.values())
+    for name in set(signers) - {""}:
+        assert len(set(split.part[signers == name])) == 1
+
+
 def test_the_labels_own_split_is_kept_and_val_is_cut_from_train() -> None:
     signs, signers = labels()
     given = np.where(np.isin(signers, ["p0", "p1"]), "test", "train").astype(object)
@@ -120,10 +130,10 @@ def test_a_published_split_is_kept_and_its_leaks_are_told() -> None:
     given[4] = "train"  # p4 signs s0 in train, all else in test
     split = make_split(signs, signers, given, 0)
     assert (split.part[given == "test"] == "test").all()
-    assert leaking_signers(split, signers) == ["p4"]
-    assert "1 signers" in leak_remarks(split, signers)[0]
-    assert "p4" in leak_remarks(split, signers)[0]
-    assert leak_remarks(make_split(signs, signers, nothing(48), 0), signers) == []
+    assert leaking_signers(split, signers, given) == ["p4"]
+    assert "1 signers" in leak_remarks(split, signers, given)[0]
+    assert "p4" in leak_remarks(split, signers, given)[0]
+    assert leak_remarks(make_split(signs, signers, nothing(48), 0), signers, nothing(48)) == []
 
 
 def test_one_store_is_split_as_if_it_were_alone() -> None:

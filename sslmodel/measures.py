@@ -1,0 +1,246 @@
+"""What is asked of frozen features, one function a measure; each asks all features alike.
+
+`FeatureSets` are the rows of the table: name → one (N, D) array for each encoder, standardised on
+train. The first row is what is measured, the others are what it is measured against.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from sslmodel.config import ProbeConfig
+from sslmodel.draws import Draw, draw_fraction, draw_shots
+from sslmodel.linear import fit_linear, standardised
+from sslmodel.metrics import Values, top_k
+from sslmodel.neighbours import nearest_centroid, retrieve, vote
+from sslmodel.scores import Answers
+from sslmodel.split import Split, signer_out_split, within_signer_split
+from sslmodel.task import Task
+
+FeatureSets = Mapping[str, Sequence[Float[np.ndarray, "N D"]]]
+# A classifier: features and the clips whose labels are known → (M, S) scores of the test clips.
+Classifier = Callable[[Float[np.ndarray, "N D"], Draw], Float[np.ndarray, "M S"]]
+# Told what is being done.
+Step = Callable[[str], None]
+
+
+def labels_name(fraction: float) -> str:
+    """As a person says it: 10 %."""
+    return f"{100 * fraction:g} %"
+
+
+def draws_of(task: Task, fraction: float, config: ProbeConfig) -> list[Draw]:
+    """The draws of a share of the labels; all of them need one draw only."""
+    if fraction >= 1:
+        return [Draw(task.train, task.val)]
+    seeds = range(config.seed, config.seed + config.draws)
+    return [draw_fraction(task.signs, task.train, task.val, fraction, seed) for seed in seeds]
+
+
+def linear(
+    task: Task, features: FeatureSets, fraction: float, config: ProbeConfig, step: Step
+) -> tuple[Answers, Float[np.ndarray, "M S"]]:
+    """Linear evaluation with a share of the labels; and what the first row says with the last draw.
+
+    The penalty is chosen on val, of which the same share is known.
+    """
+    penalties: dict[str, list[float]] = {}
+    said: list[np.ndarray] = []
+
+    def fitted(name: str) -> Classifier:
+        def classify(x: Float[np.ndarray, "N D"], draw: Draw) -> Float[np.ndarray, "M S"]:
+            step(f"linear evaluation, {labels_name(fraction)} of the labels: {name}")
+            fit = fit_linear(x, task.signs, len(task.names), draw.train, draw.val, task.test)
+            penalties.setdefault(name, []).append(fit.inverse_penalty)
+            if name == next(iter(features)):
+                said.append(fit.scores)
+            return fit.scores
+
+        return classify
+
+    draws = draws_of(task, fraction, config)
+    values = {name: _classified(task, xs, draws, fitted(name)) for name, xs in features.items()}
+    answers = _answers("linear", labels_name(fraction), task, draws, values)
+    return replace(answers, penalties=penalties), said[-1]
+
+
+def with_row(answers: Answers, name: str, values: dict[str, Values]) -> Answers:
+    """The same question with one more row, that was asked about the same clips and draws."""
+    return replace(answers, values={**answers.values, name: values})
+
+
+def trained(
+    task: Task,
+    train: Mapping[str, Callable[[Draw, int], Float[np.ndarray, "M S"]]],
+    measure: str,
+    fraction: float,
+    config: ProbeConfig,
+    step: Step,
+) -> Answers:
+    """What is trained with a share of the labels: each row's training, by draw and seed."""
+    draws = draws_of(task, fraction, config)
+    values = {}
+    for name, fit in train.items():
+        hits = []
+        for i, draw in enumerate(draws):
+            step(f"{measure}, {labels_name(fraction)} of the labels: {name}, {i + 1}/{len(draws)}")
+            scores = fit(draw, config.seed + i)
+            hits.append([top_k(scores, task.truth, k) for k in (1, 5)])
+        of_metrics = np.array(hits, np.float64).transpose(1, 0, 2)[:, None]  # (2, E, L, M)
+        values[name] = dict(zip(("top1", "top5"), of_metrics, strict=True))
+    return _answers(measure, labels_name(fraction), task, draws, values)
+
+
+def nearest_neighbours(task: Task, features: FeatureSets, config: ProbeConfig) -> Answers:
+    """kNN by cosine among all labelled clips of train and val."""
+
+    def classify(x: Float[np.ndarray, "N D"], draw: Draw) -> Float[np.ndarray, "M S"]:
+        known = draw.train | draw.val
+        return vote(x, task.signs, len(task.names), known, task.test, config.neighbours)
+
+    draws = draws_of(task, 1.0, config)
+    values = {name: _classified(task, xs, draws, classify) for name, xs in features.items()}
+    return _answers("kNN", "100 %", task, draws, values)
+
+
+def few_shots(task: Task, features: FeatureSets, shots: int, config: ProbeConfig) -> Answers:
+    """The nearest centroid of so many labelled clips a sign, drawn from train and val."""
+
+    def classify(x: Float[np.ndarray, "N D"], draw: Draw) -> Float[np.ndarray, "M S"]:
+        return nearest_centroid(x, task.signs, len(task.names), draw.train, task.test)
+
+    seeds = range(config.seed, config.seed + config.draws)
+    draws = [draw_shots(task.signs, task.train | task.val, shots, seed) for seed in seeds]
+    values = {name: _classified(task, xs, draws, classify) for name, xs in features.items()}
+    return _answers("nearest centroid", f"{shots} a sign", task, draws, values)
+
+
+def retrieval(task: Task, features: FeatureSets) -> Answers:
+    """Every test clip looked up among the labelled clips of train and val, by other signers."""
+    index = task.train | task.val
+    values: dict[str, dict[str, Values]] = {}
+    for name, xs in features.items():
+        found = [retrieve(x, task.signs, task.signers, index, task.test) for x in xs]
+        values[name] = {m: np.stack([one[m] for one in found])[:, None] for m in found[0]}
+    answers = _answers("retrieval", "100 %", task, [Draw(task.train, task.val)], values)
+    return replace(answers, chance=_chance_of_retrieval(task, index))
+
+
+def leave_one_signer_out(
+    task: Task, features: FeatureSets, config: ProbeConfig, step: Step
+) -> Answers:
+    """Every clip is asked of a classifier that learned from all other signers.
+
+    The parts of `task` are dropped: the encoder may have seen any of these clips, without labels.
+    """
+    used = task.train | task.val | task.test
+    folds, asked = [], []
+    for signer in sorted(set(task.signers[used])):
+        split = signer_out_split(task.signs, task.signers, used, signer, config.split_seed)
+        folds.append(_with_parts(task, split))
+        asked.append(np.flatnonzero(folds[-1].test))
+    values: dict[str, dict[str, Values]] = {}
+    for name, xs in features.items():
+        step(f"leave one signer out, {len(folds)} signers: {name}")
+        of_folds = [_fold(fold, xs) for fold in folds]
+        values[name] = {
+            m: np.concatenate([one[m] for one in of_folds], axis=2) for m in of_folds[0]
+        }
+    order = np.concatenate(asked)
+    labelled = float(np.mean([(fold.train | fold.val).sum() for fold in folds]))
+    return Answers(
+        "leave one signer out",
+        "100 %",
+        labelled,
+        labelled / used.sum(),
+        values,
+        task.signs[order],
+        task.signers[order],
+        _chance(len(task.names)),
+    )
+
+
+def signer_probe(task: Task, features: FeatureSets, config: ProbeConfig, step: Step) -> Answers:
+    """How well a linear classifier tells who signs: what the embedding gives away about people.
+
+    Each signer's clips are divided into train, val and test; the task's own parts are dropped.
+    """
+    used = (task.train | task.val | task.test) & (task.signers != "")
+    names = np.unique(task.signers[used].astype(str))
+    number = {name: i for i, name in enumerate(names.tolist())}
+    who = np.array([number.get(name, -1) for name in task.signers], int)
+    split = within_signer_split(task.signers, used, config.split_seed)
+    people = _with_parts(replace(task, names=names, signs=who), split)
+    step("who signs")
+    values = {name: _fold(people, xs) for name, xs in features.items()}
+    return _answers("who signs", "100 %", people, [Draw(people.train, people.val)], values)
+
+
+def _with_parts(task: Task, split: Split) -> Task:
+    train, val, test = (split.is_in(part) for part in ("train", "val", "test"))
+    return replace(task, train=train, val=val, test=test)
+
+
+def _fold(task: Task, features: Sequence[Float[np.ndarray, "N D"]]) -> dict[str, Values]:
+    """Linear evaluation of a task that has parts of its own, and so a scale of its own."""
+
+    def classify(x: Float[np.ndarray, "N D"], draw: Draw) -> Float[np.ndarray, "M S"]:
+        x = standardised(x, task.train)
+        signs, classes = task.signs, len(task.names)
+        return fit_linear(x, signs, classes, draw.train, draw.val, task.test).scores
+
+    return _classified(task, features, [Draw(task.train, task.val)], classify)
+
+
+def _classified(
+    task: Task,
+    features: Sequence[Float[np.ndarray, "N D"]],
+    draws: Sequence[Draw],
+    classify: Classifier,
+) -> dict[str, Values]:
+    """Top-1 and top-5 of every encoder with every draw."""
+    hits = np.array(
+        [
+            [[top_k(scores, task.truth, k) for k in (1, 5)] for scores in of_draws]
+            for of_draws in ([classify(x, draw) for draw in draws] for x in features)
+        ],
+        np.float64,
+    )  # (E, L, 2, M)
+    return {"top1": hits[:, :, 0], "top5": hits[:, :, 1]}
+
+
+def _answers(
+    measure: str,
+    labels: str,
+    task: Task,
+    draws: Sequence[Draw],
+    values: dict[str, dict[str, Values]],
+) -> Answers:
+    labelled = float(np.mean([draw.labelled for draw in draws]))
+    return Answers(
+        measure,
+        labels,
+        labelled,
+        labelled / int((task.train | task.val).sum()),
+        values,
+        task.truth,
+        task.signers[task.test],
+        _chance(len(task.names)),
+    )
+
+
+def _chance(signs: int) -> dict[str, float]:
+    return {"top1": 1 / signs, "top5": min(5, signs) / signs, "per_sign": 1 / signs}
+
+
+def _chance_of_retrieval(task: Task, index: Bool[np.ndarray, " N"]) -> dict[str, float]:
+    """A random order: for R@1 and mAP about the share of the index that shows the query's sign."""
+    count = np.bincount(task.signs[index], minlength=len(task.names))[task.truth]
+    share = count / index.sum()
+    return {
+        "r1": float(share.mean()),
+        "r5": float((1 - (1 - share) ** 5).mean()),
+        "map": float(share.mean()),
+    }
