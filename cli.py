@@ -327,6 +327,35 @@ def results(folder: Path) -> None:
     say(results_table(read_results(folder / RESULTS if folder.is_dir() else folder)))
 
 
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Make OUT anew where it is already there.")
+def embed(run: Path, store: Path, out: Path, overwrite: bool) -> None:
+    """Write the embeddings of STORE's clips by RUN's encoder to OUT (.h5 or .npz), with keys."""
+    from sslmodel.embed import embed as write
+    from sslmodel.text import embedded_summary
+
+    say(embedded_summary(write(run, store, out, overwrite)))
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Make OUT anew where it is already there.")
+def export(run: Path, out: Path, overwrite: bool) -> None:
+    """Write RUN's encoder to OUT (.onnx), for programs without PyTorch (docs/export.md)."""
+    from sslmodel.export import export as write
+
+    made = write(run, out, overwrite)
+    say(
+        f"{out}: points (B, {made.frames}, {made.points}, 2) and seen (B, {made.frames}, "
+        f"{made.points}) -> embedding (B, {made.features})\n"
+        f"ONNX Runtime and PyTorch differ by at most {made.difference:.1e}"
+    )
+
+
 @main.group()
 def bench() -> None:
     """Measure this toolkit on this machine, beside a reference in the same run."""

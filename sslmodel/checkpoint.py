@@ -4,7 +4,6 @@ Loading runs no code of the file's: a stranger's encoder is safe to open.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from poseprep.errors import InputError
+from poseprep.files import write_whole
 from poseprep.options import check, from_dict
 from poseprep.skeleton import Skeleton
 from sslmodel.config import EncoderConfig, InputConfig
@@ -32,7 +32,7 @@ def save_encoder(
     """Write encoder.safetensors, then encoder.json; with the second the encoder is complete."""
     skeleton = encoder.skeleton
     weights = {name: value.contiguous().cpu() for name, value in encoder.state_dict().items()}
-    write_atomically(folder / "encoder.safetensors", save(weights))
+    write_whole(folder / "encoder.safetensors", save(weights))
     description = {
         "format": FORMAT,
         "what": "slr-toolkit encoder: (B, T, V, 2) keypoints and (B, T, V) seen -> (B, D)",
@@ -97,7 +97,7 @@ def _skeleton(values: Mapping[str, Any]) -> Skeleton:
 def write_json(path: Path, value: Any) -> None:
     """Readable JSON, written whole or not at all."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    write_atomically(path, (text + "\n").encode())
+    write_whole(path, (text + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -109,13 +109,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path}: expected a JSON object, found a {type(value).__name__}")
     return value
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """At every moment the path holds the old bytes or the new ones, never a part."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)

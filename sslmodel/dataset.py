@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from poseprep.clip import Clip
 from poseprep.errors import InputError
 from poseprep.normalize import normalize
 from poseprep.skeleton import SIGNING, Skeleton
@@ -97,12 +98,7 @@ def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
         InputError: the store has none of the points, or holds no clip.
     """
     with KeypointStore(path) as store:
-        there = [name in store.skeleton for name in skeleton.names]
-        if not any(there):
-            raise InputError(
-                f"{path}: has none of the {len(skeleton)} points that the encoder reads (such as "
-                f"{skeleton.names[0]!r}); pretrain on this store, or on one that shares points"
-            )
+        there = _shared(store.skeleton, skeleton, path)
         found = skeleton.select(np.array(skeleton.names)[there])
         if not store.keys:
             raise InputError(f"{path}: holds no clip; `slr extract` some videos into it")
@@ -121,8 +117,8 @@ def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
         ]
         counts = [len(w[0]) for w in windows]
         return Dataset(
-            points=_spread(np.concatenate([w[0] for w in windows]), there, axis=2),
-            seen=_spread(np.concatenate([w[1] for w in windows]).astype(np.float32), there, axis=2),
+            points=_spread(np.concatenate([w[0] for w in windows]), there),
+            seen=_spread(np.concatenate([w[1] for w in windows]).astype(np.float32), there),
             clip=torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)),
             keys=np.asarray(store.keys, dtype=object),
             signs=np.asarray(store.signs, dtype=object),
@@ -130,21 +126,51 @@ def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
             splits=np.asarray(store.splits, dtype=object),
             digests=np.asarray(store.columns["points_sha256"], dtype=object),
             skeleton=skeleton,
-            missing=tuple(np.array(skeleton.names)[~np.array(there)].tolist()),
+            missing=tuple(np.array(skeleton.names)[~there].tolist()),
             path=Path(path),
             content_hash=store.content_hash(),
             landmarker=store.landmarker,
         )
 
 
-def _spread(values: np.ndarray, there: Sequence[bool], axis: int) -> Tensor:
-    """The points that are there, in their places among all points; zeros in the others."""
-    if all(there):
+def normalized_clip(
+    clip: Clip, skeleton: Skeleton, settings: InputConfig
+) -> tuple[Float[Tensor, "W T V 2"], Float[Tensor, "W T V"]]:
+    """One clip's windows and what is seen in them, as `load` makes them of a whole store.
+
+    Raises:
+        InputError: the clip has none of the points.
+    """
+    there = _shared(clip.skeleton, skeleton, clip.key)
+    found = skeleton.select(np.array(skeleton.names)[there])
+    points, seen = normalize(
+        clip.points[:, clip.skeleton.indices(found.names), :2],
+        clip.time,
+        found,
+        frames=settings.frames,
+        gap_seconds=settings.gap_seconds,
+        window_seconds=settings.window_seconds,
+    )
+    return _spread(points, there), _spread(seen.astype(np.float32), there)
+
+
+def _shared(has: Skeleton, wanted: Skeleton, where: object) -> Bool[np.ndarray, " V"]:
+    """Which of the wanted points are there."""
+    there = np.array([name in has for name in wanted.names])
+    if not there.any():
+        raise InputError(
+            f"{where}: has none of the {len(wanted)} points that the encoder reads (such as "
+            f"{wanted.names[0]!r}); pretrain on this store, or on one that shares points"
+        )
+    return there
+
+
+def _spread(values: np.ndarray, there: Bool[np.ndarray, " V"]) -> Tensor:
+    """The points that are there, in their places among all points (axis 2); zeros elsewhere."""
+    if there.all():
         return torch.from_numpy(values)
-    shape = list(values.shape)
-    shape[axis] = len(there)
-    spread = np.zeros(shape, values.dtype)
-    spread[(slice(None),) * axis + (np.array(there),)] = values
+    spread = np.zeros((*values.shape[:2], len(there), *values.shape[3:]), values.dtype)
+    spread[:, :, there] = values
     return torch.from_numpy(spread)
 
 

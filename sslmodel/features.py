@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from sslmodel.dataset import Dataset
 from sslmodel.encoder import Encoder
@@ -24,24 +24,36 @@ def encode(
         )
     ]
     encoder.train(training)
-    return _mean_over_windows(torch.cat(windows).numpy(), dataset)
+    return _of_clips(torch.cat(windows).numpy(), dataset)
 
 
 def raw_coordinates(dataset: Dataset) -> Float[np.ndarray, "N D"]:
     """The raw baseline: the same points and frames, flattened, with seen."""
     flat = torch.cat([dataset.points, dataset.seen[..., None]], dim=-1).flatten(1)
-    return _mean_over_windows(flat.numpy(), dataset)
+    return _of_clips(flat.numpy(), dataset)
 
 
-def _mean_over_windows(
-    windows: Float[np.ndarray, "W D"], dataset: Dataset
+def mean_over_windows(
+    windows: Float[np.ndarray, "W D"],
+    clip: Int[np.ndarray, " W"],
+    shown: Bool[np.ndarray, " W"],
+    clips: int,
 ) -> Float[np.ndarray, "N D"]:
-    """Each clip's mean over its windows that show somebody; over all where none does."""
-    if len(windows) == len(dataset):
+    """Each clip's mean over its windows that show somebody; over all where none does.
+
+    Args:
+        clip: which of N clips each window is of.
+        shown: whether a window shows anybody.
+    """
+    if len(windows) == clips:
         return windows
-    clip = dataset.clip.numpy()
-    weight = dataset.seen.flatten(1).any(dim=1).numpy().astype(windows.dtype)
-    weight[~dataset.person[clip]] = 1
-    total = np.zeros((len(dataset), windows.shape[1]), windows.dtype)
+    person = np.bincount(clip, shown, minlength=clips) > 0
+    weight = np.where(person[clip], shown, True).astype(windows.dtype)
+    total = np.zeros((clips, windows.shape[1]), windows.dtype)
     np.add.at(total, clip, windows * weight[:, None])
-    return total / np.bincount(clip, weight, minlength=len(dataset))[:, None].astype(windows.dtype)
+    return total / np.bincount(clip, weight, minlength=clips)[:, None].astype(windows.dtype)
+
+
+def _of_clips(windows: Float[np.ndarray, "W D"], dataset: Dataset) -> Float[np.ndarray, "N D"]:
+    shown = dataset.seen.flatten(1).any(dim=1).numpy()
+    return mean_over_windows(windows, dataset.clip.numpy(), shown, len(dataset))

@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Float
 
 from poseprep.errors import InputError
-from sslmodel.checkpoint import write_atomically, write_json
+from poseprep.files import write_whole
+from sslmodel.checkpoint import write_json
 from sslmodel.config import ProbeConfig
 from sslmodel.dataset import Dataset
 from sslmodel.runs import Run, versions
@@ -98,7 +99,7 @@ def _write_predictions(
         signs = dict(zip(names, task.names[order].tolist(), strict=False))
         clip = {"key": dataset.keys[i], "sign": dataset.signs[i], "signer": dataset.signers[i]}
         rows.append({**clip, **signs})
-    write_atomically(path, _as_csv(["key", "sign", "signer", *names], rows))
+    write_whole(path, _as_csv(["key", "sign", "signer", *names], rows))
 
 
 def _row(result: "ProbeResult", run: Run, dataset: Dataset, encoder: str) -> dict[str, str]:
@@ -140,7 +141,7 @@ def add_result(path: Path, row: Mapping[str, str]) -> int:
         rows.append({**row, "times_scored": str(times)})
         known = dict.fromkeys(name for one in rows for name in one)
         figures = [name for name in known if name not in (*_HEAD, *_TAIL)]
-        write_atomically(path, _as_csv([*_HEAD, *figures, *_TAIL], rows))
+        write_whole(path, _as_csv([*_HEAD, *figures, *_TAIL], rows))
     return times
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from poseprep.wording import count, duration
+from sslmodel.embed import Embedded
 from sslmodel.pretrain import Pretrained
 from sslmodel.probe import UNTRAINED, ProbeResult
 from sslmodel.scores import Difference, Score
@@ -19,6 +20,16 @@ def pretraining_summary(run: Pretrained) -> str:
             *(f"warning: {warning}" for warning in run.warnings),
         ]
     )
+
+
+def embedded_summary(made: Embedded) -> str:
+    """What was embedded, and what could not be seen."""
+    lines = [f"{made.out}: {count(made.clips, 'embedding')} of {made.features} numbers"]
+    if made.without_person:
+        lines.append(f"note: {count(made.without_person, 'clip')} show no person")
+    if made.missing:
+        lines.append(f"note: {count(len(made.missing), 'point')} of the encoder's are not there")
+    return "\n".join(lines)
 
 
 def score_table(result: ProbeResult) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-H5PY_FILES = ("file", "frames", "layout", "relabel", "tables", "walk", "writer")
+H5PY_FILES = ("arrays", "file", "frames", "layout", "relabel", "tables", "walk", "writer")
 # Package → the only files that may import it.
 SOLE_IMPORTERS = {
     "mediapipe": {f"poseprep/landmarkers/{name}.py" for name in ("mediapipe", "plain_loop")},
