@@ -15,7 +15,7 @@ from poseprep.errors import InputError
 from poseprep.options import Option, from_options, options
 from poseprep.settings import ExtractOptions, ExtractSettings, ImportSettings
 from poseprep.version import toolkit_version
-from sslmodel.config import PretrainConfig, ProbeConfig
+from sslmodel.config import OBJECTIVE_NAMES, PARTS, PretrainConfig, ProbeConfig
 
 # Exit codes, beside 0 (done) and 1 (a bug).
 EXIT_INPUT, EXIT_PROBLEMS, EXIT_COLLAPSE, EXIT_INTERRUPTED = 2, 3, 4, 130
@@ -98,11 +98,11 @@ def _shown_default(option: Option) -> bool | str:
     return option.default not in (None, "", False)
 
 
-def config_options(config: type) -> Callable[[Any], Any]:
-    """One option for every field of a config; its default and help live there."""
+def config_options(config: type, but: tuple[str, ...] = ()) -> Callable[[Any], Any]:
+    """One option for every field of a config (`but` those); its default and help live there."""
 
     def decorate(command: Any) -> Any:
-        for option in reversed(options(config)):
+        for option in reversed([o for o in options(config) if o.name not in but]):
             command = click.option(
                 f"{option.flag}/--no-{option.flag[2:]}" if option.default is True else option.flag,
                 option.name,
@@ -325,6 +325,47 @@ def results(folder: Path) -> None:
     from sslmodel.text import results_table
 
     say(results_table(read_results(folder / RESULTS if folder.is_dir() else folder)))
+
+
+@main.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option(
+    "--objectives",
+    type=_Several(str),
+    default=OBJECTIVE_NAMES,
+    show_default=",".join(OBJECTIVE_NAMES),
+    help="Which, with commas between.",
+)
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Runs of each.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: compare/STORE]")
+@click.option("--part", type=click.Choice(PARTS), default="test", help="val is for choosing.")
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+@config_options(PretrainConfig, but=("objective", "seed"))
+def compare(
+    store: Path,
+    objectives: tuple[str, ...],
+    seeds: int,
+    out: Path | None,
+    part: str,
+    quiet: bool,
+    **chosen: Any,
+) -> None:
+    """Train and probe objectives at the same budget on STORE, and write the table and a plot.
+
+    The same command continues what was stopped. What collapses is scored and named.
+    """
+    from sslmodel.compare import Comparison
+    from sslmodel.compare import compare as run_all
+    from sslmodel.text import comparison_tables, trial_line
+
+    unknown = set(objectives) - set(OBJECTIVE_NAMES)
+    if unknown or not objectives:
+        raise InputError(f"--objectives: expected some of {', '.join(OBJECTIVE_NAMES)}")
+    config = from_options(PretrainConfig, chosen)
+    out = out or Path("compare") / store.stem
+    for done in run_all(store, objectives, seeds, out, config, ProbeConfig(part=part), not quiet):
+        say(comparison_tables(done) if isinstance(done, Comparison) else trial_line(done))
+    say(f"\nWritten to {out}: comparison.md, comparison.json, comparison.png")
 
 
 @main.command()

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 Interval = tuple[float, float]
+_ROUNDING = 1e-12
 Values = Float[np.ndarray, "E L M"]
 
 
@@ -98,8 +99,9 @@ class Bootstrap:
         Clips and draws of labels are the same on both sides; encoders too where both have
         equally many, which are then those of the same seeds.
         """
-        if np.ptp(a.mean(axis=(0, 1)) - b.mean(axis=(0, 1))) > 0 or a.shape[0] + b.shape[0] > 2:
-            return _percentiles(self._means(a, self.weights) - self._means(b, self.weights))
+        found = self._means(a, self.weights) - self._means(b, self.weights)
+        if np.ptp(found) > _ROUNDING:
+            return _percentiles(found)
         # No resample differs; the two intervals are all that is known.
         (low, high), (other_low, other_high) = self.mean(a), self.mean(b)
         return low - other_high, high - other_low

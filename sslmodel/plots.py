@@ -6,6 +6,7 @@ Titles and signs are the user's names: a `$` in them is a letter, so they are no
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int
@@ -14,6 +15,9 @@ from matplotlib.figure import Figure
 
 from sslmodel.collapse import lowest_spread
 from sslmodel.runlog import Record
+
+if TYPE_CHECKING:
+    from sslmodel.compare import Mean
 
 _INK, _GREY, _BLUE, _ORANGE, _RED = "#222222", "#8a8a8a", "#2a6fbb", "#d9822b", "#c0392b"
 _COLOURS = (_BLUE, _ORANGE, "#3c9d5c", "#7d5ba6")
@@ -71,6 +75,32 @@ def plot_confusion(
     axes.set(xlabel="predicted sign", ylabel="true sign")
     axes.set_title(title, fontsize=11, color=_INK, parse_math=False)
     figure.colorbar(image, ax=axes, shrink=0.6, label="share of the true sign's clips")
+    _save(figure, path)
+
+
+def plot_comparison(means: Sequence["Mean"], path: Path, title: str) -> None:
+    """Top-1 of linear evaluation for every objective and baseline, at each share of the labels."""
+    shown = [mean for mean in means if mean.question[0] == "linear"]
+    rows = list(dict.fromkeys(mean.row for mean in shown))
+    labels = list(dict.fromkeys(mean.question[1] for mean in shown))
+    figure = Figure(figsize=(8.5, 1.2 + 0.32 * len(rows) * len(labels)), layout="constrained")
+    axes = figure.subplots()
+    step = len(rows) + 1
+    for i, (row, colour) in enumerate(zip(rows, cycle((*_COLOURS, _RED, _GREY)), strict=False)):
+        own = [mean for mean in shown if mean.row == row]
+        at = [labels.index(mean.question[1]) * step + i for mean in own]
+        value = np.array([mean.value for mean in own])
+        ends = np.array([mean.interval for mean in own])
+        reach = 100 * np.abs(ends - value[:, None]).T
+        axes.errorbar(100 * value, at, xerr=reach, fmt="o", color=colour, label=row, capsize=3)
+    axes.set_yticks([i * step + (len(rows) - 1) / 2 for i in range(len(labels))], labels)
+    axes.invert_yaxis()
+    axes.set(xlabel="top-1 %, with 95 % intervals", ylabel="labels")
+    axes.grid(axis="x", color="#dddddd", lw=0.6)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.set_title(title, fontsize=11, color=_INK, parse_math=False)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
     _save(figure, path)
 
 

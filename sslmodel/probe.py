@@ -42,6 +42,7 @@ class ProbeResult:
         part: "test", or "val" where figures only choose.
         intervals: what was resampled to get them.
         folder: where the files lie.
+        answers: what the scores are made of, clip by clip.
     """
 
     scores: list[Score]
@@ -54,6 +55,7 @@ class ProbeResult:
     store: Path
     part: str
     folder: Path
+    answers: list[Answers]
 
     def score(self, measure: str, labels: str = "100 %", features: str = ENCODER) -> Score:
         """One row; raises KeyError where it was not asked for."""
@@ -109,6 +111,7 @@ def probe(
         store=dataset.path,
         part=config.part,
         folder=folder,
+        answers=answers,
     )
     write_results(result, run, dataset, task, config, predicted)
     top1 = result.score("linear", labels_of_all(config)).values["top1"]

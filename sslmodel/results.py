@@ -56,12 +56,19 @@ def write_results(
     except OSError as error:
         raise InputError(f"{result.folder}: cannot be written ({error})") from error
     clips = Counter(dataset.signs[dataset.signs != ""].tolist())
-    described = asdict(result)
-    del described["run"], described["store"], described["folder"]
+    described = {
+        "scores": [asdict(score) for score in result.scores],
+        "differences": [asdict(difference) for difference in result.differences],
+        "coverage": asdict(result.coverage),
+        "intervals": result.intervals,
+        "split": result.split,
+        "notes": result.notes,
+    }
     write_json(
         result.folder / "scores.json",
         {
             **described,
+            "part": result.part,
             "times_scored": times,
             "run": str(run.folder),
             "encoder_sha256": encoder,

@@ -11,7 +11,7 @@ from sslmodel.metrics import Bootstrap, Interval, Values, mean_per_sign
 # With fewer signers in test, drawing them says little of how people differ.
 _FEWEST_SIGNERS = 5
 # What is compared: of classifiers the first choice, of retrieval the whole order.
-_COMPARED = ("top1", "map")
+COMPARED = ("top1", "map")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ def score(
     drawn: dict[int, tuple[Bootstrap, str]] = {}  # many are asked about the same clips
     for answers in asked:
         if id(answers.truth) not in drawn:
-            units, how = _units(answers.signers)
+            units, how = units_of(answers.signers)
             drawn[id(answers.truth)] = Bootstrap.draw(units, answers.truth, resamples, seed), how
         bootstrap, _ = drawn[id(answers.truth)]
         scores += [_score(answers, name, bootstrap) for name in answers.values]
@@ -93,7 +93,7 @@ def score(
     return scores, differences, next(iter(drawn.values()))[1]
 
 
-def _units(signers: np.ndarray) -> tuple[Int[np.ndarray, " M"], str]:
+def units_of(signers: np.ndarray) -> tuple[Int[np.ndarray, " M"], str]:
     """The unit that each test clip is drawn with, and how to tell it.
 
     Clips of one signer are alike, so signers are drawn where there are enough of them.
@@ -136,7 +136,7 @@ def _chance(answers: Answers) -> Score:
 
 def _differences(answers: Answers, bootstrap: Bootstrap) -> list[Difference]:
     first, *others = answers.values
-    metric = next(name for name in _COMPARED if name in answers.values[first])
+    metric = next(name for name in COMPARED if name in answers.values[first])
     a = answers.values[first][metric]
     return [
         Difference(

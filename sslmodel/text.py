@@ -1,12 +1,16 @@
 """What `slr pretrain` and `slr probe` print: figures turned into lines for a person."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from poseprep.wording import count, duration
 from sslmodel.embed import Embedded
 from sslmodel.pretrain import Pretrained
-from sslmodel.probe import UNTRAINED, ProbeResult
+from sslmodel.probe import ENCODER, UNTRAINED, ProbeResult
 from sslmodel.scores import Difference, Score
+
+if TYPE_CHECKING:
+    from sslmodel.compare import Comparison, Lead, Mean, Trial
 
 
 def pretraining_summary(run: Pretrained) -> str:
@@ -159,3 +163,62 @@ def results_table(rows: Sequence[Mapping[str, str]]) -> str:
         "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in table
     )
+
+
+def trial_line(trial: "Trial") -> str:
+    """One run of a comparison, as it is done."""
+    said = f"{trial.objective}, seed {trial.seed}: "
+    if trial.failed:
+        return said + trial.failed
+    figures = [
+        f"{measure} {labels} {100 * rows[ENCODER].mean():.1f}"
+        for (measure, labels), rows in trial.values.items()
+    ]
+    return said + ("collapsed; " if trial.collapsed else "") + ", ".join(figures)
+
+
+def comparison_tables(found: "Comparison") -> str:
+    """Markdown: the means with their intervals, and which differences are sure."""
+    questions = list(dict.fromkeys(mean.question for mean in found.means))
+    rows = list(dict.fromkeys(mean.row for mean in found.means))
+    cells = {(mean.row, mean.question): mean for mean in found.means}
+    lines = _markdown(
+        ["", *(f"{measure}, {labels}" for measure, labels in questions)],
+        [[row, *(_mean(cells[row, question]) for question in questions)] for row in rows],
+    )
+    seeds = max(mean.seeds for mean in found.means)
+    lines += [
+        "",
+        f"Mean over {count(seeds, 'seed')}, and the half width of its 95 % interval: top-1 %, for "
+        f"retrieval mAP %; {found.intervals}, over seeds and over draws of the labels.",
+        "",
+        "Differences of linear evaluation, row − column, paired over clips, draws and seeds; "
+        "**bold** where the 95 % interval leaves out 0:",
+        "",
+    ]
+    linear = [question for question in questions if question[0] == "linear"]
+    leads = {(lead.row, lead.against, lead.question): lead for lead in found.leads}
+    pairs = list(dict.fromkeys((lead.row, lead.against) for lead in found.leads))
+    lines += _markdown(
+        ["", *(labels for _, labels in linear)],
+        [[f"{a} − {b}", *(_sure(leads[a, b, question]) for question in linear)] for a, b in pairs],
+    )
+    if found.collapsed:
+        lines += ["", f"Collapsed: {'; '.join(found.collapsed)}."]
+    lines += ["", *(f"Not finished: {run}: {why}" for run, why in found.failed.items())]
+    return "\n".join(lines).rstrip()
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def _mean(mean: "Mean") -> str:
+    low, high = mean.interval
+    return f"{100 * mean.value:.1f} ± {50 * (high - low):.1f}"
+
+
+def _sure(lead: "Lead") -> str:
+    low, high = lead.interval
+    text = f"{100 * lead.value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    return f"**{text}**" if lead.sure else text

@@ -1,0 +1,139 @@
+"""Objectives side by side: same budget, resumable, and what collapses is named."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sslmodel_corpus import write_store
+from test_pretrain import TINY
+
+from poseprep.errors import InputError
+from sslmodel import compare as comparing
+from sslmodel.compare import Comparison, Trial, compare
+from sslmodel.config import ProbeConfig
+from sslmodel.probe import probe
+from sslmodel.text import comparison_tables, trial_line
+
+ASKED = ProbeConfig(fractions=(0.5, 1.0), shots=(1,), draws=2, resamples=100, accelerator="cpu")
+BOTH = ("sl-vicreg", "sl-fpn")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_store(tmp_path_factory.mktemp("store") / "a.h5", signs=6, signers=8, lost=0.4)
+
+
+@pytest.fixture(scope="module")
+def out(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compare") / "out"
+    list(compare(store, BOTH, 2, folder, TINY, ASKED, progress=False))
+    return folder
+
+
+def again(store: Path, out: Path) -> tuple[list[Trial], Comparison]:
+    *trials, found = compare(store, BOTH, 2, out, TINY, ASKED, progress=False)
+    assert isinstance(found, Comparison)
+    return [trial for trial in trials if isinstance(trial, Trial)], found
+
+
+def test_what_is_done_is_read_back_and_not_repeated(
+    store: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*args: object) -> None:
+        raise AssertionError("done already")
+
+    monkeypatch.setattr(comparing, "pretrain", never)
+    monkeypatch.setattr(comparing, "probe", never)
+    before = (out / "comparison.md").read_text()
+    trials, _ = again(store, out)
+    assert [(t.objective, t.seed) for t in trials] == [(o, s) for s in range(2) for o in BOTH]
+    assert (out / "comparison.md").read_text() == before
+
+
+def test_a_mean_is_that_of_the_probes_of_its_runs(store: Path, out: Path) -> None:
+    trials, found = again(store, out)
+    for trial in trials:
+        folder = out / f"{trial.objective}-seed{trial.seed}"
+        result = probe(folder, replace(ASKED, untrained_seeds=1), store)
+        for (measure, labels), rows in trial.values.items():
+            for name, values in rows.items():
+                score = result.score(measure, labels, name).values
+                expected = score.get("top1", score.get("map"))
+                assert values.mean() == pytest.approx(expected, abs=1e-4)
+    question = ("linear", "100 %")
+    for row in BOTH:
+        (mean,) = (m for m in found.means if (m.row, m.question) == (row, question))
+        own = [t.values[question]["encoder"].mean() for t in trials if t.objective == row]
+        assert mean.value == pytest.approx(sum(own) / 2)
+        assert mean.interval[0] <= mean.value <= mean.interval[1]
+        assert mean.seeds == 2
+
+
+def test_every_pair_of_rows_has_a_difference(store: Path, out: Path) -> None:
+    _, found = again(store, out)
+    pairs = {(lead.row, lead.against) for lead in found.leads}
+    assert len(pairs) == 6  # of two objectives, untrained and raw
+    for lead in found.leads:
+        assert lead.interval[0] <= lead.value <= lead.interval[1]
+        assert lead.sure == (not lead.interval[0] <= 0 <= lead.interval[1])
+
+
+def test_a_run_that_was_trained_and_not_probed_is_probed(
+    store: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = out / "sl-vicreg-seed1/answers.json"
+    before = json.loads(answers.read_text())
+    answers.unlink()
+    monkeypatch.setattr(comparing, "pretrain", lambda *args: pytest.fail("trained already"))
+    again(store, out)
+    assert json.loads(answers.read_text())["answers"] == before["answers"]
+
+
+def test_another_budget_in_the_same_folder_is_refused(store: Path, out: Path) -> None:
+    longer = replace(TINY, epochs=TINY.epochs + 1)
+    with pytest.raises(InputError, match="pretrain.epochs: .* another --out"):
+        list(compare(store, BOTH, 2, out, longer, ASKED, progress=False))
+
+
+def test_a_damaged_answer_is_told(store: Path, out: Path) -> None:
+    path = out / "sl-fpn-seed0/answers.json"
+    before = path.read_text()
+    try:
+        path.write_text("{}")
+        with pytest.raises(InputError, match="damaged.*done again"):
+            again(store, out)
+    finally:
+        path.write_text(before)
+
+
+def test_a_run_that_collapses_or_comes_apart_is_named_and_the_others_go_on(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = comparing.pretrain
+
+    def train(config, stores, out, progress):  # type: ignore[no-untyped-def]
+        if (config.objective, config.seed) == ("sl-fpn", 1):
+            raise InputError("training came apart in epoch 1: …")
+        return replace(real(config, stores, out, progress), collapsed=config.objective == "sl-fpn")
+
+    monkeypatch.setattr(comparing, "pretrain", train)
+    trials, found = again(store, tmp_path / "out")
+    assert found.collapsed == ["sl-fpn, seed 0"]
+    assert list(found.failed) == ["sl-fpn, seed 1"]
+    tables = comparison_tables(found)
+    assert "Collapsed: sl-fpn, seed 0." in tables
+    assert "Not finished: sl-fpn, seed 1: training came apart" in tables
+    assert trial_line(trials[1]).startswith("sl-fpn, seed 0: collapsed; ")
+    assert "came apart" in trial_line(trials[3])
+    assert {mean.seeds for mean in found.means if mean.row == "sl-vicreg"} == {2}
+    assert {mean.seeds for mean in found.means if mean.row == "sl-fpn"} == {1}
+
+
+def test_a_plot_and_a_table_are_written(out: Path) -> None:
+    assert (out / "comparison.png").read_bytes().startswith(b"\x89PNG")
+    head, _, *rows = (out / "comparison.md").read_text().splitlines()[:6]
+    assert head.startswith("|  | linear, 100 %")
+    assert [row.split(" | ")[0] for row in rows] == [
+        *("| sl-vicreg", "| sl-fpn", "| untrained encoder", "| raw coordinates"),
+    ]
