@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from poseprep.errors import InputError
 from sslmodel.config import FineTuneConfig, ViewConfig
@@ -39,7 +40,7 @@ class Classifier(nn.Module):
         self.encoder = encoder
         self.register_buffer("mean", mean)
         self.register_buffer("spread", spread)
-        self.head = nn.Linear(len(mean), classes)
+        self.head = skip_init(nn.Linear, len(mean), classes)
         # Nothing is known yet: all signs alike, and the first steps do not shake the encoder.
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
