@@ -318,6 +318,29 @@ def probe(paths: tuple[Path, ...], quiet: bool, **chosen: Any) -> None:
 
 
 @main.command()
+@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The page.  [default: RUN/report.html]"
+)
+@click.option("--store", type=click.Path(path_type=Path), help="Where RUN's store lies now.")
+@click.option("--quiet", is_flag=True, help="Say nothing while it works.")
+def report(run: Path | None, out: Path | None, store: Path | None, quiet: bool) -> None:
+    """Write one page (HTML) about RUN: training, scores, confused signs, maps, moving clips.
+
+    RUN is by default the newest one under runs/; it is probed first where that was not done. The
+    page holds all it shows: it needs no network, and can be sent and printed.
+    """
+    from poseprep.wording import size
+    from sslmodel.report import write_report
+    from sslmodel.runs import find_newest_run
+
+    written = write_report(run or find_newest_run(Path("runs")), out, store, not quiet)
+    for note in written.notes:
+        say(note)
+    say(f"{written.path}: {size(written.size)}")
+
+
+@main.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 def results(folder: Path) -> None:
     """List the scores of the runs in FOLDER, as its results.csv has them.  [default: runs]"""
@@ -366,6 +389,27 @@ def compare(
     for done in run_all(store, objectives, seeds, out, config, ProbeConfig(part=part), not quiet):
         say(comparison_tables(done) if isinstance(done, Comparison) else trial_line(done))
     say(f"\nWritten to {out}: comparison.md, comparison.json, comparison.png")
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--clip", required=True, help="A key of STORE, or a video file.")
+@click.option("--count", type=click.IntRange(1, 100), default=10, show_default=True, help="Signs.")
+@click.option("--other-signers", is_flag=True, help="Leave out clips of the same signer.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), default="search.png", show_default=True
+)
+def search(run: Path, store: Path, clip: str, count: int, other_signers: bool, out: Path) -> None:
+    """Look up a sign: the signs of STORE that are nearest to a clip or video, with pictures."""
+    from sslmodel.search import draw_matches
+    from sslmodel.search import search as look_up
+    from sslmodel.text import matches_table
+
+    found = look_up(run, store, clip, count, other_signers)
+    say(matches_table(found))
+    draw_matches(found, store, out)
+    say(f"{out}: the skeletons of these clips")
 
 
 @main.command()

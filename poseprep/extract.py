@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from poseprep.assemble import choose_labels, contents, update_tables, write
+from poseprep.clip import Clip
 from poseprep.errors import InputError
 from poseprep.find import Video, find_videos
 from poseprep.inventory import (
@@ -40,6 +41,18 @@ __all__ = ["ExtractOptions", "ExtractSettings", "Extraction", "default_workers",
 # For the estimate before the start: measured with `slr extract` on drawn and real videos.
 SECONDS_A_FRAME = 0.045
 BYTES_A_FRAME = 2800
+
+
+def extract_video(path: Path, settings: ExtractSettings) -> Clip:
+    """The keypoints of one video file, stored nowhere.
+
+    Raises:
+        InputError: it is no video, or cannot be read.
+    """
+    videos = find_videos(path, settings.fps).videos
+    if len(videos) != 1:
+        raise InputError(f"{path}: expected one video, found {len(videos)}")
+    return extract_clip(videos[0], make_landmarker(settings))
 
 
 class Extraction:

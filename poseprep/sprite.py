@@ -40,11 +40,20 @@ class Sprite:
 
 
 def make_sprite(clip: Clip, frames: int = 16, size: int = 128) -> Sprite:
+    """The clip's skeleton as `draw_strip` draws it, packed for a page."""
+    seconds = float(clip.time[-1] - clip.time[0])
+    return Sprite(_palette_png(draw_strip(clip, frames, size)), frames, size, seconds)
+
+
+def draw_strip(clip: Clip, frames: int, size: int) -> UInt8[np.ndarray, "H W 3"]:
     """The clip's skeleton at evenly spread times, cropped to what the signer fills over the clip.
 
     Args:
         frames: tiles in the strip; a clip that has fewer frames shows some of them twice.
         size: the side of a tile in pixels.
+
+    Returns:
+        (size, frames · size, 3) RGB.
     """
     wanted = np.linspace(clip.time[0], clip.time[-1], frames)
     chosen = np.abs(clip.time[:, None] - wanted).argmin(axis=0)
@@ -57,8 +66,7 @@ def make_sprite(clip: Clip, frames: int = 16, size: int = 128) -> Sprite:
         tile = np.full((large, large, 3), GROUND, np.uint8)
         draw_skeleton(tile, pixels[frame], seen[frame], clip.skeleton)
         tiles.append(cv2.resize(tile, (size, size), interpolation=cv2.INTER_AREA))
-    seconds = float(clip.time[-1] - clip.time[0])
-    return Sprite(_palette_png(np.hstack(tiles)), frames, size, seconds)
+    return np.hstack(tiles)
 
 
 def _drawn(clip: Clip) -> Bool[np.ndarray, "T V"]:

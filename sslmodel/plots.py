@@ -3,6 +3,7 @@
 Titles and signs are the user's names: a `$` in them is a letter, so they are not parsed as maths.
 """
 
+import io
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
@@ -13,6 +14,9 @@ from jaxtyping import Int
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from poseprep.clip import Clip
+from poseprep.files import write_whole
+from poseprep.sprite import draw_strip
 from sslmodel.collapse import lowest_spread
 from sslmodel.runlog import Record
 
@@ -104,6 +108,22 @@ def plot_comparison(means: Sequence["Mean"], path: Path, title: str) -> None:
     _save(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def plot_strips(
+    clips: Sequence[Clip], titles: Sequence[str], path: Path, frames: int, size: int = 160
+) -> None:
+    """One row of skeletons for every clip, so many frames from its beginning to its end."""
+    figure = Figure(figsize=(1.1 * frames, 1.42 * len(clips)), layout="constrained")
+    for axes, clip, title in zip(
+        figure.subplots(len(clips), squeeze=False)[:, 0], clips, titles, strict=True
+    ):
+        axes.imshow(draw_strip(clip, frames, size), interpolation="antialiased")
+        axes.set_title(title, loc="left", fontsize=10, color=_INK, parse_math=False)
+        axes.set_axis_off()
+    _save(figure, path, dpi=130)
+
+
+def _save(figure: Figure, path: Path, dpi: int = 100) -> None:
     FigureCanvasAgg(figure)
-    figure.savefig(path, format="png", bbox_inches="tight", pad_inches=0.1)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", bbox_inches="tight", pad_inches=0.1, dpi=dpi)
+    write_whole(path, picture.getvalue())

@@ -11,6 +11,7 @@ from sslmodel.scores import Difference, Score
 
 if TYPE_CHECKING:
     from sslmodel.compare import Comparison, Lead, Mean, Trial
+    from sslmodel.search import Found
 
 
 def pretraining_summary(run: Pretrained) -> str:
@@ -112,6 +113,21 @@ def _lead(difference: Difference) -> str:
     return f"{100 * difference.value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
+def matches_table(found: "Found") -> str:
+    """The nearest signs, the nearest first."""
+    rows = [("similarity", "sign", "clip", "signer")]
+    rows += [(f"{m.similarity:.3f}", m.sign or "–", m.key, m.signer) for m in found.matches]
+    return "\n".join([*_columns(rows), *(f"note: {note}" for note in found.notes)])
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
 def transfer_table(results: Sequence[ProbeResult]) -> str:
     """Pretrained on × probed on: top-1 of linear evaluation, and what pretraining bought."""
     runs = list(dict.fromkeys(str(result.run) for result in results))
@@ -158,11 +174,7 @@ def results_table(rows: Sequence[Mapping[str, str]]) -> str:
             [*(row.get(name, "") for name in plain)]
             + [f"{100 * float(figure):.1f}" if figure else "" for figure in figures]
         )
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in table
-    )
+    return "\n".join(_columns(table))
 
 
 def trial_line(trial: "Trial") -> str:
