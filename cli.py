@@ -459,6 +459,23 @@ def bench_extract(videos: Path, workers: int | None, rounds: int) -> None:
     say(bench_table(bench.bench_extract(videos, workers or default_workers(), rounds, say)))
 
 
+@bench.command("probe")
+@click.option("--clips", type=click.IntRange(100), default=20_000, show_default=True)
+@click.option("--features", type=click.IntRange(2), default=512, show_default=True)
+@click.option("--signs", type=click.IntRange(2), default=2_000, show_default=True)
+@click.option("--fractions", type=_Several(float), default=(0.01, 0.1, 0.3, 1.0))
+@click.option("--draws", type=click.IntRange(1), default=3, show_default=True)
+def bench_probe(
+    clips: int, features: int, signs: int, fractions: tuple[float, ...], draws: int
+) -> None:
+    """Linear evaluation of made-up features, as a large corpus gives: time and memory."""
+    from sslmodel.bench import bench_probe as measure
+
+    say("labels  labelled clips  draws  seconds  peak GiB  top-1 %")
+    rows = measure(clips, features, signs, fractions, draws, say)
+    say(f"all: {sum(int(row[3]) for row in rows)} s")
+
+
 @bench.command("recover")
 @click.option("--signers", type=click.IntRange(1), default=4, show_default=True)
 @click.option(

@@ -279,7 +279,7 @@ def _write(
         found.out / "comparison.json",
         {
             **{name: value for name, value in asdict(found).items() if name != "out"},
-            "store": {"path": str(store), "sha256": content},
+            "store": {"name": store.name, "sha256": content},
             "pretrain": asdict(config),
             "probe": asdict(asked),
             "versions": versions(),

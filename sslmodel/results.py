@@ -73,7 +73,7 @@ def write_results(
             "run": str(run.folder),
             "encoder_sha256": encoder,
             "store": {
-                "path": str(dataset.path),
+                "path": str(dataset.path.resolve()),
                 "sha256": dataset.content_hash,
                 "missing_points": list(dataset.missing),
             },
