@@ -112,9 +112,10 @@ def import_arrays(
 def _read(file: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz, without pickled objects."""
     try:
-        with np.load(file, allow_pickle=False) as opened:
-            if not isinstance(opened, np.lib.npyio.NpzFile):
-                raise InputError(f"{file}: one array; expected an .npz file of several, by name")
+        opened = np.load(file, allow_pickle=False)
+        if not isinstance(opened, np.lib.npyio.NpzFile):
+            raise InputError(f"{file}: one array; expected an .npz file of several, by name")
+        with opened:
             return {name: opened[name] for name in opened.files}
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such file; expected an .npz file of keypoints") from error
@@ -288,9 +289,7 @@ class _Clips:
         keys = self._text(arrays, "key", count)
         twice = [key for key, times in Counter(keys).items() if times > 1 or not key]
         if twice:
-            raise InputError(
-                f"{self.file}: every clip needs a key of its own; {twice[0]!r} is none"
-            )
+            raise InputError(f"{self.file}: every clip needs a key of its own, found {twice[0]!r}")
         return keys
 
     def _confidence(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray | None:

@@ -44,7 +44,7 @@ def bench_probe(
         "encoder": [standardised(x.astype(np.float32), task.train)]
     }
     config = ProbeConfig(draws=draws)
-    table = []
+    table: list[tuple[str, ...]] = []
     for fraction in sorted(fractions):
         began = time.monotonic()
         answers, _ = linear(task, rows, fraction, config, lambda what: None)

@@ -90,13 +90,18 @@ def test_the_parts_have_their_colours():
     assert red > 2 * blue
 
 
-def test_a_clip_without_a_person_and_one_of_a_single_frame_are_drawn(make_clip):
-    clip = make_clip(frames=1)
-    assert make_sprite(clip).seconds == 0
+def test_a_clip_without_a_person_is_an_empty_strip(make_clip):
+    clip = make_clip()
     nobody = replace(
         clip, points=np.full_like(clip.points, np.nan), confidence=np.zeros_like(clip.confidence)
     )
     assert not drawn(tiles(make_sprite(nobody))).any()
+
+
+def test_a_clip_of_one_frame_rests():
+    sprite = make_sprite(hand_clip(np.zeros(1), np.array([3.0])), frames=3)
+    assert sprite.seconds == 0
+    assert (tiles(sprite) == tiles(sprite)[0]).all()
 
 
 def test_legs_are_left_out(make_clip):
