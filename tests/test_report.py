@@ -254,7 +254,7 @@ def test_two_thousand_signs_stay_readable_and_small(copy: Path) -> None:
     report = write_report(copy)
     assert report.size < 3_000_000
     page = parsed(report.path)
-    assert "The 40 of 2,000 signs that take part in most errors" in page.text
+    assert "The 40 of 2,000 signs in the most confused pairs" in page.text
     assert "The worst 300 of 2,000 signs; the other 1,700, named rightly in" in page.text
     assert "Most confused pairs: 25 of" in page.text
 
@@ -337,9 +337,10 @@ def test_confusions_are_counted_as_by_hand() -> None:
     whole = matrix(seen, 10)
     assert whole.signs == ["a", "b", "c", "d"]
     assert whole.counts.tolist() == [[1, 2, 0, 0], [0, 1, 0, 0], [1, 0, 0, 1], [0, 0, 0, 0]]
-    some = matrix(seen, 2)  # a takes part in three errors, b and c in two each
+    some = matrix(seen, 2)  # the most confused pair
     assert some.signs == ["a", "b"]
     assert some.counts.tolist() == [[1, 2], [0, 1]]
+    assert some.asked.tolist() == [3, 1]
     assert some.left_out == 2
 
 

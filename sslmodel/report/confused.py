@@ -43,10 +43,17 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """counts[i, j]: clips of sign i that were taken for sign j; left_out: errors not in it."""
+    """Which signs were taken for which.
+
+    Attributes:
+        counts: [i, j] clips of sign i that were taken for sign j.
+        asked: test clips of each sign, those taken for signs outside the matrix included.
+        left_out: wrongly named clips that are not in it.
+    """
 
     signs: list[str]
     counts: Int[np.ndarray, "S S"]
+    asked: Int[np.ndarray, " S"]
     left_out: int
 
 
@@ -73,15 +80,15 @@ def by_sign(predictions: Sequence[Prediction]) -> list[OfSign]:
 
 
 def matrix(predictions: Sequence[Prediction], most: int) -> Matrix:
-    """The confusion of all signs, or of the `most` that take part in most errors, in their order.
+    """The confusion of all signs, or of `most` of them: those of the most confused pairs.
 
     Signs that were only predicted have rows of zeros.
     """
-    errors: Counter[str] = Counter()
-    for p in predictions:
-        for sign in (p.sign, p.predicted[0]):
-            errors[sign] += not p.right
-    chosen = sorted(sorted(errors, key=lambda sign: (-errors[sign], sign))[:most])
+    everyone = sorted({sign for p in predictions for sign in (p.sign, p.predicted[0])})
+    ranked = dict.fromkeys(
+        sign for pair in pairs(predictions) for sign in (pair.sign, pair.taken_for)
+    )
+    chosen = sorted([*ranked, *(sign for sign in everyone if sign not in ranked)][:most])
     place = {sign: i for i, sign in enumerate(chosen)}
     counts, left_out = np.zeros((len(chosen),) * 2, int), 0
     for p in predictions:
@@ -89,4 +96,6 @@ def matrix(predictions: Sequence[Prediction], most: int) -> Matrix:
             counts[place[p.sign], place[p.predicted[0]]] += 1
         else:
             left_out += not p.right
-    return Matrix(chosen, counts, left_out)
+    of = Counter(p.sign for p in predictions)
+    asked = np.array([of[sign] for sign in chosen], int)
+    return Matrix(chosen, counts, asked, left_out)

@@ -17,11 +17,10 @@ def matrix_svg(matrix: Matrix) -> Html:
     signs = [_short(sign) for sign in matrix.signs]
     edge = int(max(map(len, signs), default=1) * _LETTER) + 14
     side = edge + _CELL * len(signs)
-    total = matrix.counts.sum(axis=1)
     cells = []
     for row, column in zip(*(where.tolist() for where in np.nonzero(matrix.counts)), strict=True):
         clips = int(matrix.counts[row, column])
-        cells.append(_cell(matrix, row, column, edge, clips, clips / int(total[row])))
+        cells.append(_cell(matrix, row, column, edge, clips, clips / int(matrix.asked[row])))
     lines = [_line(edge, edge + _CELL * i, side) for i in range(len(signs) + 1)]
     names = []
     for i, sign in enumerate(signs):

@@ -24,7 +24,7 @@ def confusion(known: Facts) -> Html | None:
     signs = len({p.sign for p in predictions} | {p.predicted[0] for p in predictions})
     if signs > len(shown.signs):
         what = (
-            f"The {len(shown.signs)} of {signs:,} signs that take part in most errors. "
+            f"The {len(shown.signs)} of {signs:,} signs in the most confused pairs. "
             f"{count(shown.left_out, 'wrongly named clip')} with another sign "
             f"{'is' if shown.left_out == 1 else 'are'} not in it. "
         )
@@ -33,7 +33,7 @@ def confusion(known: Facts) -> Html | None:
     caption = what + (
         "Rows are the true signs, columns what the encoder took the clips for (linear evaluation "
         "with the most labels that were asked for); the stronger a cell, the larger its share of "
-        "the row."
+        "the sign's clips."
     )
     return section(
         "signs",

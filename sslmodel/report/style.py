@@ -41,7 +41,7 @@ color:var(--ink)}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem}
 caption{text-align:left;padding-bottom:.4rem;font-weight:600;font-size:1.03em;white-space:nowrap}
 th,td{padding:.22rem .7rem;text-align:right;vertical-align:baseline;white-space:nowrap}
-th:first-child{text-align:left;padding-left:.3rem;position:sticky;left:0;background:var(--ground)}
+th:first-child{text-align:left;padding-left:.3rem;position:sticky;left:0;background:var(--ground);background-clip:padding-box}
 .names2 tr>:nth-child(2){text-align:left}
 thead th{color:var(--soft);font-weight:600;font-size:.92em;border-bottom:1px solid var(--rule);
 vertical-align:bottom}
@@ -97,7 +97,7 @@ header,main{max-width:none;padding:0}
 nav{display:none}
 section{margin-top:1.4rem;padding-top:1rem}
 h2,h3,h2+p,h3+p,caption{break-after:avoid}
-figure,svg,tr,.pair{break-inside:avoid}
+figure,svg,tr,p,.pair{break-inside:avoid}
 thead{display:table-header-group}
 .charts{grid-template-columns:1fr 1fr}
 .wide{overflow:visible}
@@ -110,5 +110,5 @@ th,td{padding:.12rem .4rem}
 .clips figcaption{width:7rem;flex:none;order:-1;margin:0}
 .clip{flex:1;width:0;min-width:0;height:auto;aspect-ratio:16;object-fit:fill;border-radius:0}
 .pairs{display:block}
-.matrix svg{max-width:100%!important;min-width:0!important}}
+.matrix svg{min-width:0!important}}
 """
