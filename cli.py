@@ -362,6 +362,7 @@ def results(folder: Path) -> None:
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Runs of each.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: compare/STORE]")
 @click.option("--part", type=click.Choice(PARTS), default="test", help="val is for choosing.")
+@click.option("--phonology", default="", help="CSV of the signs' parameters; as for `slr probe`.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @config_options(PretrainConfig, but=("objective", "seed"))
 def compare(
@@ -370,6 +371,7 @@ def compare(
     seeds: int,
     out: Path | None,
     part: str,
+    phonology: str,
     quiet: bool,
     **chosen: Any,
 ) -> None:
@@ -386,7 +388,8 @@ def compare(
         raise InputError(f"--objectives: expected some of {', '.join(OBJECTIVE_NAMES)}")
     config = from_options(PretrainConfig, chosen)
     out = out or Path("compare") / store.stem
-    for done in run_all(store, objectives, seeds, out, config, ProbeConfig(part=part), not quiet):
+    asked = ProbeConfig(part=part, phonology=phonology)
+    for done in run_all(store, objectives, seeds, out, config, asked, not quiet):
         say(comparison_tables(done) if isinstance(done, Comparison) else trial_line(done))
     say(f"\nWritten to {out}: comparison.md, comparison.json, comparison.png")
 
@@ -561,7 +564,7 @@ def demo(
     run_command(context, show, store, keys[len(keys) // 2], "-o", out / "sheet.png")
     run = new_run_folder(out / "runs", "run")
     run_command(context, pretrain, store, "--out", run, *flags)
-    run_command(context, probe, run)
+    run_command(context, probe, run, "--phonology", out / "signs.csv")
     say(f"\nPictures: {out}/sheet.png, {run}/curve.png, {run}/probe/confusion.png")
     say("With your own videos: slr extract VIDEOS out.h5; slr pretrain out.h5; slr probe")
 

@@ -130,13 +130,13 @@ def store_description(store: KeypointStore) -> str:
     about = describe_store(store)
     sizes = sorted(about.sizes, key=lambda key: -about.sizes[key])
     shown_sizes = some([f"{w}×{h}" if w else "unknown" for w, h in sizes])
-    fps = f"{about.fps[0]:g}" if about.fps[0] == about.fps[1] else "{:g}–{:g}".format(*about.fps)
+    length = f" ({duration(about.seconds)} of video)" if about.seconds else ""
     made_by = f"{store.landmarker.get('name', 'unknown')} {store.landmarker.get('version', '')}"
     lines = [
-        f"{store.path}: {count(about.clips, 'clip')}, {count(about.frames, 'frame')} "
-        f"({duration(about.seconds)} of video), {size(store.path.stat().st_size)}",
+        f"{store.path}: {count(about.clips, 'clip')}, {count(about.frames, 'frame')}{length}, "
+        f"{size(store.path.stat().st_size)}",
         f"  made        {store.created} by {store.tool}, landmarker {made_by.strip()}",
-        f"  video       {shown_sizes} pixels, {fps} frames/s",
+        f"  video       {shown_sizes} pixels, {_frame_rate(*about.fps)}",
         f"  points      {len(store.skeleton)}: "
         + ", ".join(f"{part} {s.stop - s.start}" for part, s in store.skeleton.parts.items()),
         f"  signs       {_counted(about.signs)}",
@@ -151,6 +151,13 @@ def store_description(store: KeypointStore) -> str:
     lines += ["", count(len(problems), "problem") + (":" if problems else "")]
     lines += [printable(f"  {problem.key}: {problem.reason}") for problem in problems]
     return "\n".join(lines)
+
+
+def _frame_rate(lowest: float, highest: float) -> str:
+    if not highest:
+        return "unknown frame rate"
+    slow = f"{lowest:g}" if lowest else "unknown"
+    return f"{highest:g} frames/s" if lowest == highest else f"{slow}–{highest:g} frames/s"
 
 
 def _counted(names: dict[str, int]) -> str:

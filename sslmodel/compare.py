@@ -4,6 +4,7 @@ A run that is done is kept as OUT/<objective>-seed<k>/ with its answers in answe
 command again goes on where it was stopped, and repeats nothing.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
@@ -21,11 +22,12 @@ from poseprep.store import KeypointStore
 from sslmodel.checkpoint import DAMAGED, read_json, write_json
 from sslmodel.config import PretrainConfig, ProbeConfig
 from sslmodel.metrics import Bootstrap, Interval, Values
+from sslmodel.phonology import read_phonology
 from sslmodel.plots import plot_comparison
 from sslmodel.pretrain import pretrain
 from sslmodel.probe import ENCODER, RAW, UNTRAINED, probe
 from sslmodel.runs import read_run, versions
-from sslmodel.scores import COMPARED, Answers, units_of
+from sslmodel.scores import Answers, compared, units_of
 from sslmodel.text import comparison_tables
 
 ANSWERS = "answers.json"
@@ -40,17 +42,20 @@ class Trial:
     Attributes:
         collapsed: whether its embedding did.
         failed: why there is no encoder; empty where there is one.
-        values: question → features (encoder, untrained, raw) → (1, L, M) hits or precisions.
-        truth, signers: (M,), of the test clips.
+        answers: question → what encoder, untrained and raw answer: of `compared` metrics only.
     """
 
     objective: str
     seed: int
     collapsed: bool
     failed: str
-    values: dict[Question, dict[str, Values]]
-    truth: np.ndarray
-    signers: np.ndarray
+    answers: dict[Question, Answers]
+
+    def values(self, question: Question) -> dict[str, Values]:
+        """Features → (1, L, M) hits or precisions."""
+        answers = self.answers[question]
+        metric = compared(answers)
+        return {name: of[metric] for name, of in answers.values.items()}
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,8 @@ def compare(
     # One untrained encoder a seed: the one that the run began with.
     asked = replace(asked, untrained_seeds=1)
     check(asked)
+    if asked.phonology:
+        read_phonology(asked.phonology)
     with KeypointStore(store) as opened:
         content = opened.content_hash()
     trials = []
@@ -136,7 +143,10 @@ def _trial(
     progress: bool,
 ) -> Trial:
     """A run that is done, read back; or trained and probed now."""
-    budget = {"store_sha256": content, "pretrain": asdict(config), "probe": asdict(asked)}
+    wanted = asdict(asked)
+    if asked.phonology:  # what it says counts, not where it lies
+        wanted["phonology"] = hashlib.sha256(Path(asked.phonology).read_bytes()).hexdigest()
+    budget = {"store_sha256": content, "pretrain": asdict(config), "probe": wanted}
     path = folder / ANSWERS
     if path.is_file():
         return _read(path, config, budget)
@@ -160,8 +170,6 @@ def _trial(
         "collapsed": collapsed,
         "failed": failed,
         "answers": [_packed(one) for one in answers],
-        "truth": answers[0].truth.tolist() if answers else [],
-        "signers": answers[0].signers.tolist() if answers else [],
         "versions": versions(),
     }
     write_json(path, described)
@@ -170,34 +178,55 @@ def _trial(
 
 def _packed(answers: Answers) -> dict[str, Any]:
     """What one question was answered, of the metric that is compared."""
-    metric = next(name for name in COMPARED if name in next(iter(answers.values.values())))
-    values = {
-        name: [["".join(map(str, row.astype(int))) for row in draws] for draws in of[metric]]
-        if metric == "top1"
-        else np.round(of[metric], 4).tolist()
-        for name, of in answers.values.items()
+    metric = compared(answers)
+    return {
+        "measure": answers.measure,
+        "labels": answers.labels,
+        "labelled": answers.labelled,
+        "share": answers.share,
+        "metric": metric,
+        "values": {name: _digits(of[metric]) for name, of in answers.values.items()},
+        "truth": answers.truth.tolist(),
+        "signers": answers.signers.tolist(),
+        "chance": answers.chance,
     }
-    return {"measure": answers.measure, "labels": answers.labels, "values": values}
+
+
+def _digits(values: Values) -> list[Any]:
+    """Hits and misses as one text of 0 and 1 a draw; else numbers."""
+    if not np.isin(values, (0, 1)).all():
+        return np.round(values, 4).tolist()
+    return [["".join(map(str, row.astype(int))) for row in draws] for draws in values]
+
+
+def _unpacked(one: dict[str, Any]) -> Answers:
+    values = {}
+    for name, rows in one["values"].items():
+        plain = [[[int(c) for c in d] if isinstance(d, str) else d for d in e] for e in rows]
+        values[name] = {str(one["metric"]): np.array(plain, np.float64)}
+    return Answers(
+        one["measure"],
+        one["labels"],
+        float(one["labelled"]),
+        float(one["share"]),
+        values,
+        np.array(one["truth"], int),
+        np.array(one["signers"], object),
+        one["chance"],
+    )
 
 
 def _read(path: Path, config: PretrainConfig, budget: dict[str, Any]) -> Trial:
     said = read_json(path)
     try:
         found = differences({name: said[name] for name in budget}, _plain(budget))
-        values = {
-            (one["measure"], one["labels"]): {
-                name: _unpacked(rows) for name, rows in one["values"].items()
-            }
-            for one in said["answers"]
-        }
+        answers = [_unpacked(one) for one in said["answers"]]
         trial = Trial(
             config.objective,
             config.seed,
             bool(said["collapsed"]),
             str(said["failed"]),
-            values,
-            np.array(said["truth"], int),
-            np.array(said["signers"], object),
+            {(one.measure, one.labels): one for one in answers},
         )
     except DAMAGED as error:
         raise InputError(
@@ -210,12 +239,6 @@ def _read(path: Path, config: PretrainConfig, budget: dict[str, Any]) -> Trial:
             f"{'; '.join(found[:5])}. Give the same, or another --out"
         )
     return trial
-
-
-def _unpacked(rows: Any) -> Values:
-    """(E, L, M): texts of 0 and 1, or numbers."""
-    plain = [[[int(c) for c in d] if isinstance(d, str) else d for d in e] for e in rows]
-    return np.array(plain, np.float64)
 
 
 def _plain(value: Any) -> Any:
@@ -234,11 +257,12 @@ def summarise(trials: Sequence[Trial], out: Path, asked: ProbeConfig) -> Compari
     done = [trial for trial in trials if not trial.failed]
     if not done:
         raise InputError(f"{out}: no run came to its end; try a smaller `--learning-rate`")
-    units, intervals = units_of(done[0].signers)
-    bootstrap = Bootstrap.draw(units, done[0].truth, asked.resamples, asked.seed)
-    means, leads = [], []
-    for question in done[0].values:
+    means, leads, drawn = [], [], {}
+    for question, asked_of in done[0].answers.items():
         rows = _rows(done, question)
+        units, intervals = units_of(asked_of.signers)
+        drawn[question] = intervals
+        bootstrap = Bootstrap.draw(units, asked_of.truth, asked.resamples, asked.seed)
         means += [
             Mean(row, question, float(v.mean()), bootstrap.mean(v), len(v))
             for row, v in rows.items()
@@ -253,7 +277,7 @@ def summarise(trials: Sequence[Trial], out: Path, asked: ProbeConfig) -> Compari
         leads=leads,
         collapsed=[f"{t.objective}, seed {t.seed}" for t in trials if t.collapsed],
         failed={f"{t.objective}, seed {t.seed}": t.failed for t in trials if t.failed},
-        intervals=intervals,
+        intervals=next(iter(drawn.values())),
     )
 
 
@@ -261,9 +285,9 @@ def _rows(trials: Sequence[Trial], question: Question) -> dict[str, Float[np.nda
     """Each objective's seeds stacked; and the baselines, which are the same for all objectives."""
     rows = {}
     for objective in dict.fromkeys(trial.objective for trial in trials):
-        own = [t.values[question][ENCODER] for t in trials if t.objective == objective]
+        own = [t.values(question)[ENCODER] for t in trials if t.objective == objective]
         rows[objective] = np.concatenate(own)
-    of_seed = {trial.seed: trial.values[question] for trial in trials}
+    of_seed = {trial.seed: trial.values(question) for trial in trials}
     if UNTRAINED in next(iter(of_seed.values())):
         rows[UNTRAINED] = np.concatenate([of_seed[seed][UNTRAINED] for seed in sorted(of_seed)])
         rows[RAW] = of_seed[min(of_seed)][RAW]

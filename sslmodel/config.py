@@ -155,6 +155,9 @@ class ProbeConfig:
         "none", "train the encoder's layers with the labels too", choices=("none", "last", "whole")
     )
     supervised: bool = setting(False, "the same encoder trained from scratch on the same labels")
+    phonology: str = setting(
+        "", "CSV: sign, and a column a parameter; scores signs that differ in one of them"
+    )
     signer_probe: bool = setting(False, "how well the embedding gives away who signs")
     leave_one_signer_out: bool = setting(False, "each signer in turn is the test part")
     allow_signer_leak: bool = setting(

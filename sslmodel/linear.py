@@ -18,15 +18,21 @@ from scipy.special import logsumexp
 from torch import Tensor
 
 # scikit-learn's C, the inverse of the penalty; features are standardised.
-INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 # What is taken where hardly a clip is there to choose by, such as one label a sign: on val of real
 # keypoints it was within a point of the best for every share of the labels.
 UNCHOSEN = 1e-1
-# With fewer val clips, folds of all labelled clips choose better; with fewer in all, nothing does.
-_FEWEST_VAL, _FEWEST_CHOOSING, _FOLDS = 50, 20, 4
+# With fewer val clips, folds of all labelled clips choose better. Nothing does where fewer clips
+# than these, or a smaller share of the labelled ones, have another clip of their sign beside them.
+_FEWEST_VAL, _FEWEST_CHOOSING, _LEAST_CHOOSING, _FOLDS = 50, 20, 0.1, 4
+# With fewer train clips a sign, the signs that val adds clips to would be the likelier ones in the
+# last fit alone, and strong penalties would look better than they are.
+_FEW_A_SIGN = 5
 # Products a pass: below the first one thread is faster than several that wait for each other,
 # above the second float32 is twice as fast and exact enough.
 _SMALL, _LARGE = 10**8, 10**9
+# A solution's steepest slope, as a share of the one where nothing is learned.
+_EXACT, _CHOOSING = 1e-6, 1e-3
 _MOST_STEPS = 200
 # Axes with less than this share of the largest one's variance are rounding.
 _FLAT = 1e-10
@@ -90,17 +96,26 @@ def _folds(
 ) -> list[tuple[Bool[np.ndarray, " N"], Bool[np.ndarray, " N"]]]:
     """What is learned from and what chooses: train and val, or where val is small, folds of both.
 
+    With few clips a sign val's halves choose in turn, and the other half is learned from as well.
     None where nothing can choose. A clip that is its sign's only one is always learned from.
     """
     if val.sum() >= _FEWEST_VAL:
-        return [(train, val)]
+        if train.sum() >= _FEW_A_SIGN * len(np.unique(signs[train | val])):
+            return [(train, val)]
+        first = np.zeros_like(val)
+        chosen = np.flatnonzero(val)
+        first[chosen[np.argsort(signs[chosen], kind="stable")][::2]] = True
+        second = val & ~first
+        return [(train | second, first), (train | first, second)]
     known = np.flatnonzero(train | val)
     order = known[np.argsort(signs[known], kind="stable")]
     _, starts, counts = np.unique(signs[order], return_index=True, return_counts=True)
     fold = np.full(len(signs), -1)
-    fold[order] = (np.arange(len(order)) - np.repeat(starts, counts)) % _FOLDS
+    # Signs begin with different folds: else one fold would ask all signs of two clips at once.
+    place = np.arange(len(order)) - np.repeat(starts, counts)
+    fold[order] = (place + np.repeat(np.arange(len(counts)), counts)) % _FOLDS
     fold[order[np.repeat(counts, counts) == 1]] = -1
-    if (fold >= 0).sum() < _FEWEST_CHOOSING:
+    if (fold >= 0).sum() < max(_FEWEST_CHOOSING, _LEAST_CHOOSING * len(known)):
         return []
     asked = [fold == i for i in range(_FOLDS) if (fold == i).any()]
     return [((train | val) & ~one, one) for one in asked]
@@ -179,8 +194,10 @@ class Logistic:
             bias = start.bias[self.present] + self.centre @ start.weight[:, self.present]
             bias = np.where(np.isfinite(bias), bias, 0.0)
             first[-1] = (bias - bias.mean()) / free
-        gtol, ftol = (1e-6, 1e-9) if exact else (1e-4, 1e-6)
-        options = {"maxiter": _MOST_STEPS, "gtol": gtol, "ftol": ftol, "maxcor": 10}
+        # Of the slope where nothing is learned yet: with many signs every slope is small.
+        steepest = float(np.abs(cost(np.zeros(first.size))[1]).max())
+        gtol = (_EXACT if exact else _CHOOSING) * steepest
+        options = {"maxiter": _MOST_STEPS, "gtol": gtol, "ftol": 1e-13, "maxcor": 10}
         with _threads(self.threads):
             found = minimize(cost, first.ravel(), method="L-BFGS-B", jac=True, options=options)
         u = found.x.reshape(-1, signs)

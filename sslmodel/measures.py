@@ -15,6 +15,7 @@ from sslmodel.draws import Draw, draw_fraction, draw_shots
 from sslmodel.linear import fit_linear, standardised
 from sslmodel.metrics import Values, top_k
 from sslmodel.neighbours import nearest_centroid, retrieve, vote
+from sslmodel.phonology import Phonology, preferred
 from sslmodel.scores import Answers
 from sslmodel.split import Split, signer_out_split, within_signer_split
 from sslmodel.task import Task
@@ -24,6 +25,7 @@ FeatureSets = Mapping[str, Sequence[Float[np.ndarray, "N D"]]]
 Classifier = Callable[[Float[np.ndarray, "N D"], Draw], Float[np.ndarray, "M S"]]
 # Told what is being done.
 Step = Callable[[str], None]
+PAIRS = "minimal pairs"
 
 
 def labels_name(fraction: float) -> str:
@@ -64,6 +66,53 @@ def linear(
     values = {name: _classified(task, xs, draws, fitted(name)) for name, xs in features.items()}
     answers = _answers("linear", labels_name(fraction), task, draws, values)
     return replace(answers, penalties=penalties), said[-1]
+
+
+def minimal_pairs(
+    task: Task, features: FeatureSets, phonology: Phonology, config: ProbeConfig, step: Step
+) -> list[Answers]:
+    """Linear evaluation asked again, of two signs only: those that differ in one parameter.
+
+    One answer a parameter, about the test clips of signs that have such a partner in train; top1
+    is the share of partners that are less likely than the clip's own sign.
+    """
+    said: dict[str, list[np.ndarray]] = {}
+    for row, xs in features.items():
+        step(f"minimal pairs: {row}")
+        said[row] = [
+            fit_linear(x, task.signs, len(task.names), task.train, task.val, task.test).scores
+            for x in xs
+        ]
+    labelled = Draw(task.train, task.val)
+    shown = np.isin(np.arange(len(task.names)), task.signs[labelled.train | labelled.val])
+    answers = []
+    for parameter, pairs in phonology.pairs(task.names).items():
+        partners = pairs & shown
+        asked = partners[task.truth].any(axis=1)
+        if not asked.any():
+            continue
+        values = {
+            row: {"top1": np.stack([preferred(s, task.truth, partners)[asked] for s in scores])}
+            for row, scores in said.items()
+        }
+        answers.append(
+            Answers(
+                PAIRS,
+                parameter,
+                labelled.labelled,
+                1.0,
+                _one_draw(values),
+                task.truth[asked],
+                task.signers[task.test][asked],
+                {"top1": 0.5, "per_sign": 0.5},
+            )
+        )
+    return answers
+
+
+def _one_draw(values: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, Values]]:
+    """(E, M) of every row and metric to (E, 1, M)."""
+    return {row: {m: v[:, None] for m, v in of_row.items()} for row, of_row in values.items()}
 
 
 def with_row(answers: Answers, name: str, values: dict[str, Values]) -> Answers:
@@ -120,11 +169,12 @@ def few_shots(task: Task, features: FeatureSets, shots: int, config: ProbeConfig
 def retrieval(task: Task, features: FeatureSets) -> Answers:
     """Every test clip looked up among the labelled clips of train and val, by other signers."""
     index = task.train | task.val
-    values: dict[str, dict[str, Values]] = {}
+    values: dict[str, dict[str, np.ndarray]] = {}
     for name, xs in features.items():
         found = [retrieve(x, task.signs, task.signers, index, task.test) for x in xs]
-        values[name] = {m: np.stack([one[m] for one in found])[:, None] for m in found[0]}
-    answers = _answers("retrieval", "100 %", task, [Draw(task.train, task.val)], values)
+        values[name] = {m: np.stack([one[m] for one in found]) for m in found[0]}
+    labelled = Draw(task.train, task.val)
+    answers = _answers("retrieval", "100 %", task, [labelled], _one_draw(values))
     return replace(answers, chance=_chance_of_retrieval(task, index))
 
 

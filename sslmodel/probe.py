@@ -23,6 +23,7 @@ from sslmodel.encoder import Encoder
 from sslmodel.features import encode, raw_coordinates
 from sslmodel.finetune import fine_tune
 from sslmodel.linear import standardised
+from sslmodel.phonology import Phonology, read_phonology
 from sslmodel.plots import plot_confusion
 from sslmodel.results import write_results
 from sslmodel.runs import Run, read_run
@@ -80,12 +81,15 @@ def probe(
             in several parts, or labels that allow no score.
     """
     check(config)
+    phonology = read_phonology(config.phonology) if config.phonology else None
     run = read_run(run_folder)
     encoder, settings = read_encoder(run_folder)
     dataset = load(store or own_store(run), encoder.skeleton, settings)
     own, split, notes = evaluation_split(run, dataset, config)
     task, coverage, remarks = make_task(dataset, split, config.allow_signer_leak)
     notes += remarks
+    if phonology:
+        notes.append(_pairs_note(phonology, task, config))
     if dataset.missing:
         notes.append(
             f"{len(dataset.missing)} of the encoder's {len(dataset.skeleton)} points are not in "
@@ -93,7 +97,7 @@ def probe(
             + (", …" if len(dataset.missing) > 5 else "")
         )
     with _bar(progress) as step:
-        answers, predicted = _ask(run, encoder, dataset, task, config, step)
+        answers, predicted = _ask(run, encoder, dataset, task, phonology, config, step)
     scores, differences, intervals = score(answers, config.resamples, config.seed)
     folder = run_folder / "probe"
     if config.part != "test":
@@ -175,6 +179,7 @@ def _ask(
     encoder: Encoder,
     dataset: Dataset,
     task: Task,
+    phonology: Phonology | None,
     config: ProbeConfig,
     step: measures.Step,
 ) -> tuple[list[Answers], Float[np.ndarray, "M S"]]:
@@ -201,11 +206,25 @@ def _ask(
     answers.append(measures.nearest_neighbours(task, features, config))
     answers += [measures.few_shots(task, features, k, config) for k in sorted(set(config.shots))]
     answers.append(measures.retrieval(task, features))
+    if phonology:
+        answers += measures.minimal_pairs(task, features, phonology, config, step)
     if config.signer_probe:
         answers.append(measures.signer_probe(task, features, config, step))
     if config.leave_one_signer_out:
         answers.append(measures.leave_one_signer_out(task, features, config, step))
     return answers, fits[0][1]
+
+
+def _pairs_note(phonology: Phonology, task: Task, config: ProbeConfig) -> str:
+    """How many minimal pairs there are; InputError where the table is of other signs."""
+    if not np.isin(phonology.signs, task.names).any():
+        raise InputError(
+            f"{config.phonology}: names none of the signs that are scored, such as "
+            f"{task.names[0]!r}; the column sign must have the store's names"
+        )
+    pairs = phonology.pairs(task.names).items()
+    counted = ", ".join(f"{name} {found.sum() // 2}" for name, found in pairs)
+    return f"minimal pairs of {config.phonology} among these signs: {counted}"
 
 
 def _with_labels(

@@ -11,7 +11,7 @@ from sslmodel.metrics import Bootstrap, Interval, Values, mean_per_sign
 # With fewer signers in test, drawing them says little of how people differ.
 _FEWEST_SIGNERS = 5
 # What is compared: of classifiers the first choice, of retrieval the whole order.
-COMPARED = ("top1", "map")
+_COMPARED = ("top1", "map")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +93,12 @@ def score(
     return scores, differences, next(iter(drawn.values()))[1]
 
 
+def compared(answers: Answers) -> str:
+    """The metric by which features are compared."""
+    first = next(iter(answers.values.values()))
+    return next(name for name in _COMPARED if name in first)
+
+
 def units_of(signers: np.ndarray) -> tuple[Int[np.ndarray, " M"], str]:
     """The unit that each test clip is drawn with, and how to tell it.
 
@@ -136,7 +142,7 @@ def _chance(answers: Answers) -> Score:
 
 def _differences(answers: Answers, bootstrap: Bootstrap) -> list[Difference]:
     first, *others = answers.values
-    metric = next(name for name in COMPARED if name in answers.values[first])
+    metric = compared(answers)
     a = answers.values[first][metric]
     return [
         Difference(

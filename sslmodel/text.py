@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 from poseprep.wording import count, duration
 from sslmodel.embed import Embedded
+from sslmodel.measures import PAIRS
 from sslmodel.pretrain import Pretrained
 from sslmodel.probe import ENCODER, UNTRAINED, ProbeResult
 from sslmodel.scores import Difference, Score
 
 if TYPE_CHECKING:
-    from sslmodel.compare import Comparison, Lead, Mean, Trial
+    from sslmodel.compare import Comparison, Lead, Mean, Question, Trial
     from sslmodel.search import Found
 
 
@@ -183,8 +184,8 @@ def trial_line(trial: "Trial") -> str:
     if trial.failed:
         return said + trial.failed
     figures = [
-        f"{measure} {labels} {100 * rows[ENCODER].mean():.1f}"
-        for (measure, labels), rows in trial.values.items()
+        f"{measure} {labels} {100 * trial.values((measure, labels))[ENCODER].mean():.1f}"
+        for measure, labels in trial.answers
     ]
     return said + ("collapsed; " if trial.collapsed else "") + ", ".join(figures)
 
@@ -192,12 +193,8 @@ def trial_line(trial: "Trial") -> str:
 def comparison_tables(found: "Comparison") -> str:
     """Markdown: the means with their intervals, and which differences are sure."""
     questions = list(dict.fromkeys(mean.question for mean in found.means))
-    rows = list(dict.fromkeys(mean.row for mean in found.means))
-    cells = {(mean.row, mean.question): mean for mean in found.means}
-    lines = _markdown(
-        ["", *(f"{measure}, {labels}" for measure, labels in questions)],
-        [[row, *(_mean(cells[row, question]) for question in questions)] for row in rows],
-    )
+    pairs = [question for question in questions if question[0] == PAIRS]
+    lines = _means_table(found, [question for question in questions if question not in pairs])
     seeds = max(mean.seeds for mean in found.means)
     lines += [
         "",
@@ -210,15 +207,33 @@ def comparison_tables(found: "Comparison") -> str:
     ]
     linear = [question for question in questions if question[0] == "linear"]
     leads = {(lead.row, lead.against, lead.question): lead for lead in found.leads}
-    pairs = list(dict.fromkeys((lead.row, lead.against) for lead in found.leads))
+    of_rows = list(dict.fromkeys((lead.row, lead.against) for lead in found.leads))
     lines += _markdown(
         ["", *(labels for _, labels in linear)],
-        [[f"{a} − {b}", *(_sure(leads[a, b, question]) for question in linear)] for a, b in pairs],
+        [[f"{a} − {b}", *(_sure(leads[a, b, question]) for question in linear)] for a, b in of_rows],
     )
+    if pairs:
+        lines += [
+            "",
+            "Minimal pairs, signs that differ in one parameter: how often the linear classifier "
+            "prefers a clip's own sign to the other, %; chance is 50:",
+            "",
+            *_means_table(found, pairs),
+        ]
     if found.collapsed:
         lines += ["", f"Collapsed: {'; '.join(found.collapsed)}."]
     lines += ["", *(f"Not finished: {run}: {why}" for run, why in found.failed.items())]
     return "\n".join(lines).rstrip()
+
+
+def _means_table(found: "Comparison", questions: Sequence["Question"]) -> list[str]:
+    """A row for every objective and baseline, a column for every question."""
+    cells = {(mean.row, mean.question): mean for mean in found.means}
+    rows = dict.fromkeys(mean.row for mean in found.means)
+    return _markdown(
+        ["", *(labels if measure == PAIRS else f"{measure}, {labels}" for measure, labels in questions)],
+        [[row, *(_mean(cells[row, question]) for question in questions)] for row in rows],
+    )
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

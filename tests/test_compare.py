@@ -1,6 +1,7 @@
 """Objectives side by side: same budget, resumable, and what collapses is named."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,14 @@ def out(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def phonology(tmp_path: Path) -> Path:
+    path = tmp_path / "signs.csv"
+    shapes = "".join(f"sign{i},{'flat' if i % 2 else 'fist'},place{i // 2}\n" for i in range(6))
+    path.write_text("sign,handshape,location\n" + shapes)
+    return path
+
+
 def again(store: Path, out: Path) -> tuple[list[Trial], Comparison]:
     *trials, found = compare(store, BOTH, 2, out, TINY, ASKED, progress=False)
     assert isinstance(found, Comparison)
@@ -56,15 +65,15 @@ def test_a_mean_is_that_of_the_probes_of_its_runs(store: Path, out: Path) -> Non
     for trial in trials:
         folder = out / f"{trial.objective}-seed{trial.seed}"
         result = probe(folder, replace(ASKED, untrained_seeds=1), store)
-        for (measure, labels), rows in trial.values.items():
-            for name, values in rows.items():
+        for measure, labels in trial.answers:
+            for name, values in trial.values((measure, labels)).items():
                 score = result.score(measure, labels, name).values
                 expected = score.get("top1", score.get("map"))
                 assert values.mean() == pytest.approx(expected, abs=1e-4)
     question = ("linear", "100 %")
     for row in BOTH:
         (mean,) = (m for m in found.means if (m.row, m.question) == (row, question))
-        own = [t.values[question]["encoder"].mean() for t in trials if t.objective == row]
+        own = [t.values(question)["encoder"].mean() for t in trials if t.objective == row]
         assert mean.value == pytest.approx(sum(own) / 2)
         assert mean.interval[0] <= mean.value <= mean.interval[1]
         assert mean.seeds == 2
@@ -137,3 +146,28 @@ def test_a_plot_and_a_table_are_written(out: Path) -> None:
     assert [row.split(" | ")[0] for row in rows] == [
         *("| sl-vicreg", "| sl-fpn", "| untrained encoder", "| raw coordinates"),
     ]
+
+
+def test_minimal_pairs_have_a_table_of_their_own(
+    store: Path, out: Path, phonology: Path, tmp_path: Path
+) -> None:
+    for run in ("sl-vicreg-seed0",):
+        copied = shutil.copytree(out / run, tmp_path / "out" / run)
+        (copied / "answers.json").unlink()
+    asked = replace(ASKED, phonology=str(phonology))
+    one = ("sl-vicreg",)
+    trial, found = compare(store, one, 1, tmp_path / "out", TINY, asked, progress=False)
+    assert isinstance(trial, Trial)
+    assert isinstance(found, Comparison)
+    question = ("minimal pairs", "handshape")
+    assert list(trial.values(question)) == ["encoder", "untrained encoder", "raw coordinates"]
+    tables = comparison_tables(found)
+    assert "| handshape | location |" in tables.split("Minimal pairs, signs that differ")[1]
+    assert "minimal pairs" not in tables.splitlines()[0]
+    # The same table elsewhere is the same budget; another one is not.
+    moved = replace(asked, phonology=str(shutil.copy(phonology, tmp_path / "moved.csv")))
+    again_found = list(compare(store, one, 1, tmp_path / "out", TINY, moved, progress=False))[-1]
+    assert again_found.means == found.means  # type: ignore[union-attr]
+    phonology.write_text(phonology.read_text().replace("place2", "place1"))
+    with pytest.raises(InputError, match="another store or budget"):
+        list(compare(store, one, 1, tmp_path / "out", TINY, asked, progress=False))

@@ -31,6 +31,7 @@ def test_the_demo_prints_every_command_it_runs(demo):
     folder, output = demo
     for command in ("slr extract", "slr show", "slr pretrain", "slr probe"):
         assert f"$ {command} {folder}" in output
+    assert "minimal pairs, handshape" in output
     for baseline in ("encoder", "untrained encoder", "raw coordinates", "chance"):
         assert baseline in output
 

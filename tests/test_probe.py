@@ -248,3 +248,23 @@ def test_runs_and_stores_give_a_table_of_transfer(run: Path, store: Path, tmp_pa
 def test_an_unknown_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a run"):
         probe(tmp_path / "nothing", CONFIG)
+
+
+def test_minimal_pairs_are_scored_where_a_table_tells_them(run: Path, tmp_path: Path) -> None:
+    table = tmp_path / "signs.csv"
+    table.write_text("sign,handshape,location\nsign0,flat,chest\nsign1,fist,chest\nsign2,fist,belly\n")
+    result = probe(run, replace(CONFIG, phonology=str(table)))
+    for parameter in ("handshape", "location"):
+        score = result.score("minimal pairs", parameter)
+        assert score.intervals["top1"][0] <= score.values["top1"] <= score.intervals["top1"][1]
+        assert result.score("minimal pairs", parameter, "chance").values["top1"] == 0.5
+    assert "among these signs: handshape 1, location 1" in result.notes[-1]
+    assert "minimal pairs, location" in score_table(result)
+    with pytest.raises(InputError, match="none.csv: expected a CSV"):
+        probe(run, replace(CONFIG, phonology=str(tmp_path / "none.csv")))
+
+
+def test_a_table_that_names_none_of_the_signs_is_told(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "signs.csv").write_text("sign,handshape\nelsewhere,flat\n")
+    with pytest.raises(InputError, match="names none of the signs"):
+        probe(run, replace(CONFIG, phonology=str(tmp_path / "signs.csv")))

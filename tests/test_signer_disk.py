@@ -56,7 +56,8 @@ def test_a_corpus_is_drawn_again_in_its_own_folder(tmp_path):
         render_corpus(tmp_path, TINY, workers=1)
         (tmp_path / "keypoints.h5").touch()  # what else the demo puts there
         assert not (tmp_path / MARKER).exists()
-    assert set(contents(tmp_path)) == {"keypoints.h5", "labels.csv", "truth.h5", f"videos/{KEY}"}
+    tables = {"labels.csv", "signs.csv"}
+    assert set(contents(tmp_path)) == {"keypoints.h5", *tables, "truth.h5", f"videos/{KEY}"}
 
 
 def test_a_corpus_is_drawn_again_after_it_was_interrupted(tmp_path):
@@ -66,7 +67,8 @@ def test_a_corpus_is_drawn_again_after_it_was_interrupted(tmp_path):
     (folder / ".signer1_1.99999999.tmp.mp4").write_bytes(b"half")
     (tmp_path / ".truth.h5.99999999.tmp").write_bytes(b"half")
     render_corpus(tmp_path, TINY, workers=1)
-    assert set(contents(tmp_path)) == {"labels.csv", "truth.h5", f"videos/{KEY}"}
+    tables = {"labels.csv", "signs.csv"}
+    assert set(contents(tmp_path)) == {*tables, "truth.h5", f"videos/{KEY}"}
 
 
 @pytest.mark.parametrize("name", ["out.txt", "out/videos"])

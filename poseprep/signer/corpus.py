@@ -2,6 +2,7 @@
 
 - `folder/videos/<sign>/<signer>_<repetition>.mp4`
 - `folder/labels.csv`: clip, sign, signer, split (empty: the split is made by signer)
+- `folder/signs.csv`: sign, and its phonological parameters
 - `folder/truth.h5`: the true joints, in the store's own format
 """
 
@@ -10,8 +11,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from poseprep.signer.figure import figure
 from poseprep.signer.perform import perform
 from poseprep.signer.person import make_signer, stream
 from poseprep.signer.render import render
-from poseprep.signer.signs import SIGNS, Sign
+from poseprep.signer.signs import PARAMETERS, SIGNS, Sign
 from poseprep.signer.truth import true_clip
 from poseprep.store import KeypointStore
 from poseprep.workers import Died, run_tasks
@@ -121,7 +122,7 @@ def render_corpus(
     with truth, tqdm(total=len(takes), unit=" videos", disable=not progress) as bar:
         for clip in _in_order(draw, takes, workers, bar):
             truth.add(clip)
-    _write_labels(folder / "labels.csv", takes)
+    _write_tables(folder, takes)
     (folder / MARKER).unlink()
     return [take.key for take in takes]
 
@@ -175,12 +176,17 @@ def _in_order(
             following += 1
 
 
-def _write_labels(path: Path, takes: list[Take]) -> None:
+def _write_tables(folder: Path, takes: list[Take]) -> None:
+    labels = [(t.key, t.sign.name, f"signer{t.signer + 1}", "") for t in takes]
+    _write_table(folder / "labels.csv", ("clip", "sign", "signer", "split"), labels)
+    signs = [(sign.name, *astuple(sign)) for sign in dict.fromkeys(t.sign for t in takes)]
+    _write_table(folder / "signs.csv", ("sign", *PARAMETERS), signs)
+
+
+def _write_table(path: Path, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("clip", "sign", "signer", "split"))
-    for take in takes:
-        writer.writerow((take.key, take.sign.name, f"signer{take.signer + 1}", ""))
+    writer.writerows((head, *rows))
     try:
         write_whole(path, table.getvalue().encode())
     except OSError as error:

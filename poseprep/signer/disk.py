@@ -49,7 +49,7 @@ def claim_folder(folder: Path, keys: set[str]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MARKER).touch()
-        for path in (*drafts, folder / "labels.csv", folder / "truth.h5"):
+        for path in (*drafts, *(folder / name for name in ("labels.csv", "signs.csv", "truth.h5"))):
             path.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
