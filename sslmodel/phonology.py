@@ -1,7 +1,7 @@
 """Minimal pairs: signs that differ in one phonological parameter, such as handshape or location.
 
-A sign is described by what its parts are (Stokoe 1960, *Sign Language Structure*). Of two signs that
-differ in one part, an embedding that tells them apart has kept that part.
+A sign is described by what its parts are (Stokoe 1960, *Sign Language Structure*). An embedding
+that tells two signs apart that differ in one part only has kept that part.
 """
 
 import csv

@@ -210,7 +210,10 @@ def comparison_tables(found: "Comparison") -> str:
     of_rows = list(dict.fromkeys((lead.row, lead.against) for lead in found.leads))
     lines += _markdown(
         ["", *(labels for _, labels in linear)],
-        [[f"{a} − {b}", *(_sure(leads[a, b, question]) for question in linear)] for a, b in of_rows],
+        [
+            [f"{a} − {b}", *(_sure(leads[a, b, question]) for question in linear)]
+            for a, b in of_rows
+        ],
     )
     if pairs:
         lines += [
@@ -231,7 +234,13 @@ def _means_table(found: "Comparison", questions: Sequence["Question"]) -> list[s
     cells = {(mean.row, mean.question): mean for mean in found.means}
     rows = dict.fromkeys(mean.row for mean in found.means)
     return _markdown(
-        ["", *(labels if measure == PAIRS else f"{measure}, {labels}" for measure, labels in questions)],
+        [
+            "",
+            *(
+                labels if measure == PAIRS else f"{measure}, {labels}"
+                for measure, labels in questions
+            ),
+        ],
         [[row, *(_mean(cells[row, question]) for question in questions)] for row in rows],
     )
 

@@ -252,7 +252,9 @@ def test_an_unknown_run_is_refused(tmp_path: Path) -> None:
 
 def test_minimal_pairs_are_scored_where_a_table_tells_them(run: Path, tmp_path: Path) -> None:
     table = tmp_path / "signs.csv"
-    table.write_text("sign,handshape,location\nsign0,flat,chest\nsign1,fist,chest\nsign2,fist,belly\n")
+    table.write_text(
+        "sign,handshape,location\nsign0,flat,chest\nsign1,fist,chest\nsign2,fist,belly\n"
+    )
     result = probe(run, replace(CONFIG, phonology=str(table)))
     for parameter in ("handshape", "location"):
         score = result.score("minimal pairs", parameter)
