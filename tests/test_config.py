@@ -38,7 +38,7 @@ def test_the_objectives_that_can_be_chosen_are_those_there_are() -> None:
 def test_the_defaults_are_allowed_and_every_number_has_a_limit(config: type) -> None:
     check(config())
     for option in options(config):
-        assert option.choices or option.type is bool or option.minimum is not None, option.flag
+        assert option.choices or option.type in (bool, str) or option.minimum is not None
 
 
 @pytest.mark.parametrize("config", [PretrainConfig, ProbeConfig])
