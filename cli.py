@@ -3,6 +3,7 @@
 Heavy imports wait inside the commands, so that `slr --help` answers at once.
 """
 
+import errno
 import shlex
 import signal
 from collections.abc import Callable
@@ -20,6 +21,12 @@ from sslmodel.config import OBJECTIVE_NAMES, PARTS, PretrainConfig, ProbeConfig
 # Exit codes, beside 0 (done) and 1 (a bug).
 EXIT_INPUT, EXIT_PROBLEMS, EXIT_COLLAPSE, EXIT_INTERRUPTED = 2, 3, 4, 130
 
+
+# What is wrong with a place that a user named, not with the program.
+_PLACES = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),
+}
 
 # What a command leaves behind when it is stopped.
 STOPPED = {
@@ -52,6 +59,12 @@ class SlrGroup(click.Group):
             return super().invoke(context)
         except InputError as error:
             raise _Mendable(str(error)) from error
+        except OSError as error:
+            if error.errno not in _PLACES or error.filename is None:
+                raise
+            raise _Mendable(
+                f"{error.filename}: {error.strerror}; choose another place, or make room there"
+            ) from error
         except KeyboardInterrupt:
             say("\nStopped. " + STOPPED.get(context.invoked_subcommand or "", ""), err=True)
             context.exit(EXIT_INTERRUPTED)
@@ -296,7 +309,8 @@ def pretrain(
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @config_options(ProbeConfig)
 @click.option("--quiet", is_flag=True, help="Say nothing while it works.")
-def probe(paths: tuple[Path, ...], quiet: bool, **chosen: Any) -> None:
+@click.pass_context
+def probe(context: click.Context, paths: tuple[Path, ...], quiet: bool, **chosen: Any) -> None:
     """Score runs: linear evaluation, kNN, few labels, retrieval, each beside its baselines.
 
     PATHS: a folder is a run, a file ending in .h5 a store. Without a run it is the newest one
@@ -305,16 +319,21 @@ def probe(paths: tuple[Path, ...], quiet: bool, **chosen: Any) -> None:
     """
     from sslmodel.runs import runs_and_stores
     from sslmodel.text import score_table, transfer_table
-    from sslmodel.transfer import probe_all
+    from sslmodel.transfer import NotProbed, probe_all
 
     runs, stores = runs_and_stores(paths, Path("runs"))
     results = []
     for result in probe_all(runs, stores, from_options(ProbeConfig, chosen), not quiet):
         results.append(result)
         say(f"{result.run} on {result.store}")
-        say(score_table(result) + "\n")
+        if isinstance(result, NotProbed):
+            say(f"Error: {result.why}\n", err=True)
+        else:
+            say(score_table(result) + "\n")
     if len(results) > 1:
         say(transfer_table(results))
+    if any(isinstance(result, NotProbed) for result in results):
+        context.exit(EXIT_PROBLEMS)
 
 
 @main.command()
@@ -363,6 +382,7 @@ def results(folder: Path) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: compare/STORE]")
 @click.option("--part", type=click.Choice(PARTS), default="test", help="val is for choosing.")
 @click.option("--phonology", default="", help="CSV of the signs' parameters; as for `slr probe`.")
+@click.option("--allow-signer-leak", is_flag=True, help="Score a split that leaks, and say so.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @config_options(PretrainConfig, but=("objective", "seed"))
 def compare(
@@ -372,6 +392,7 @@ def compare(
     out: Path | None,
     part: str,
     phonology: str,
+    allow_signer_leak: bool,
     quiet: bool,
     **chosen: Any,
 ) -> None:
@@ -388,7 +409,7 @@ def compare(
         raise InputError(f"--objectives: expected some of {', '.join(OBJECTIVE_NAMES)}")
     config = from_options(PretrainConfig, chosen)
     out = out or Path("compare") / store.stem
-    asked = ProbeConfig(part=part, phonology=phonology)
+    asked = ProbeConfig(part=part, phonology=phonology, allow_signer_leak=allow_signer_leak)
     for done in run_all(store, objectives, seeds, out, config, asked, not quiet):
         say(comparison_tables(done) if isinstance(done, Comparison) else trial_line(done))
     say(f"\nWritten to {out}: comparison.md, comparison.json, comparison.png")

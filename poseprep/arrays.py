@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -119,7 +120,10 @@ def _read(file: Path) -> dict[str, np.ndarray]:
             return {name: opened[name] for name in opened.files}
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such file; expected an .npz file of keypoints") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+    except (
+        *(OSError, ValueError, EOFError, MemoryError, NotImplementedError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
         objects = "Object arrays" in str(error)
         why = (
             "it holds pickled objects, which could run any program and are not read; save text as "
@@ -165,6 +169,7 @@ class _Clips:
         points *= np.array([self.settings.aspect or 1.0, 1.0, self.settings.aspect or 1.0])
         given = None if self.confidence is None else self.confidence[rows].astype(np.float32)
         confidence, torn = self._seen(points, given)
+        points[..., 2] = np.nan_to_num(points[..., 2])
         points[confidence == 0] = np.nan
         there = [(confidence[:, where] > 0).any(axis=1) for where in self.skeleton.parts.values()]
         fps = self.settings.fps
@@ -188,7 +193,8 @@ class _Clips:
         self, points: Float[np.ndarray, "T V 3"], given: Float[np.ndarray, "T K"] | None
     ) -> tuple[Float[np.ndarray, "T V"], int]:
         """The confidence of every point, 0 where missing; and how many frames lost a torn part."""
-        known: Bool[np.ndarray, "T V"] = ~np.isnan(points).any(axis=-1)
+        # z decides nothing: many a landmarker has none, or none of this point.
+        known: Bool[np.ndarray, "T V"] = ~np.isnan(points[..., :2]).any(axis=-1)
         confidence = known.astype(np.float32)
         if given is not None:  # of all points, or of the body alone, which comes first
             confidence[:, : given.shape[1]] *= np.clip(np.nan_to_num(given), 0, 1)
@@ -271,9 +277,9 @@ class _Clips:
         if values.dtype.kind == "S":
             values = np.char.decode(values, "utf-8", "replace")
         found = [str(value).strip() for value in values.tolist()]
-        odd = next((text for text in found if "\0" in text), None)
+        odd = next((text for text in found if "\0" in text or not _encodes(text)), None)
         if odd is not None:
-            raise InputError(f"{self.file}: {name} {odd!r} holds a NUL character")
+            raise InputError(f"{self.file}: {name} {odd!r} holds a character that is no text")
         return found
 
     def _split(self, name: str) -> str:
@@ -305,6 +311,15 @@ class _Clips:
                 f"{values.dtype} {values.shape}"
             )
         return values
+
+
+def _encodes(text: str) -> bool:
+    """Whether it is UTF-8; half a surrogate pair is not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _file_hash(file: Path) -> str:

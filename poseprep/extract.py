@@ -34,6 +34,7 @@ from poseprep.settings import ExtractOptions, ExtractSettings, check_same
 from poseprep.store import KeypointStore
 from poseprep.summary import Summary
 from poseprep.survey import expected_frames
+from poseprep.video_file import file_hash
 from poseprep.workers import ATTEMPTS, Died, Report, TimedOut, run_tasks
 
 __all__ = ["ExtractOptions", "ExtractSettings", "Extraction", "default_workers", "extract_clip"]
@@ -52,7 +53,8 @@ def extract_video(path: Path, settings: ExtractSettings) -> Clip:
     videos = find_videos(path, settings.fps).videos
     if len(videos) != 1:
         raise InputError(f"{path}: expected one video, found {len(videos)}")
-    return extract_clip(videos[0], make_landmarker(settings))
+    clip = extract_clip(videos[0], make_landmarker(settings))
+    return replace(clip, sha256=file_hash(videos[0]))
 
 
 class Extraction:

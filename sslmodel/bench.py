@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from poseprep.options import check
 from sslmodel.config import ProbeConfig
 from sslmodel.linear import standardised
 from sslmodel.measures import labels_name, linear
@@ -24,7 +25,12 @@ def bench_probe(
 
     Clips are noisy copies of their sign's centre, in directions that matter unequally, as an
     encoder's do. 60 % are train, 15 % val, 25 % test.
+
+    Raises:
+        InputError: a share of the labels is none.
     """
+    config = ProbeConfig(fractions=tuple(fractions), draws=draws)
+    check(config)
     random = np.random.default_rng(0)
     names = np.array([f"sign{i:05d}" for i in range(signs)])
     of_clip = random.permutation(np.arange(clips) % signs)
@@ -43,7 +49,6 @@ def bench_probe(
     rows: dict[str, Sequence[np.ndarray]] = {
         "encoder": [standardised(x.astype(np.float32), task.train)]
     }
-    config = ProbeConfig(draws=draws)
     table: list[tuple[str, ...]] = []
     for fraction in sorted(fractions):
         began = time.monotonic()

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from poseprep.errors import InputError
 from poseprep.files import write_whole
@@ -21,13 +20,16 @@ from poseprep.settings import differences
 from poseprep.store import KeypointStore
 from sslmodel.checkpoint import DAMAGED, read_json, write_json
 from sslmodel.config import PretrainConfig, ProbeConfig
+from sslmodel.dataset import common_skeleton, load
 from sslmodel.metrics import Bootstrap, Interval, Values
 from sslmodel.phonology import read_phonology
 from sslmodel.plots import plot_comparison
 from sslmodel.pretrain import pretrain
 from sslmodel.probe import ENCODER, RAW, UNTRAINED, probe
 from sslmodel.runs import read_run, versions
-from sslmodel.scores import Answers, compared, units_of
+from sslmodel.scores import Answers, compared, told_resampling, units_of
+from sslmodel.split import development, make_split
+from sslmodel.task import make_task
 from sslmodel.text import comparison_tables
 
 ANSWERS = "answers.json"
@@ -43,6 +45,7 @@ class Trial:
         collapsed: whether its embedding did.
         failed: why there is no encoder; empty where there is one.
         answers: question → what encoder, untrained and raw answer: of `compared` metrics only.
+            None is left out where there is no encoder.
     """
 
     objective: str
@@ -95,6 +98,7 @@ class Comparison:
     collapsed: list[str]
     failed: dict[str, str]
     intervals: str
+    notes: list[str]
 
 
 def compare(
@@ -112,48 +116,81 @@ def compare(
     collapses is scored and named; one whose training comes apart is named.
 
     Raises:
-        InputError: a setting is not allowed, or `out` holds runs of another budget or store.
+        InputError: a setting is not allowed, the store's labels give no score, or `out` holds runs
+            of another budget or store, or with other labels.
     """
     check(config)
     # One untrained encoder a seed: the one that the run began with.
-    asked = replace(asked, untrained_seeds=1)
+    asked = replace(asked, untrained_seeds=1, accelerator=config.accelerator)
     check(asked)
-    if asked.phonology:
-        read_phonology(asked.phonology)
+    notes = _check_scorable(store, config, asked)
     with KeypointStore(store) as opened:
-        content = opened.content_hash()
+        content, labels = opened.content_hash(), _label_hash(opened)
     trials = []
     for seed in range(seeds):
-        for objective in objectives:
+        for objective in dict.fromkeys(objectives):
             own = replace(config, objective=objective, seed=seed)
-            trial = _trial(store, content, own, asked, out / f"{objective}-seed{seed}", progress)
+            budget = _budget(own, asked, content, labels)
+            trial = _trial(store, budget, own, asked, out / f"{objective}-seed{seed}", progress)
             trials.append(trial)
             yield trial
-    found = summarise(trials, out, asked)
+    found = summarise(trials, out, asked, notes)
     _write(found, store, content, config, asked)
     yield found
 
 
+def _check_scorable(store: Path, config: PretrainConfig, asked: ProbeConfig) -> list[str]:
+    """Raise InputError before hours of training where no score could come of it; what to tell."""
+    if asked.phonology:
+        read_phonology(asked.phonology)
+    dataset = load(store, common_skeleton([store]), config.input)
+    split = make_split(dataset.signs, dataset.signers, dataset.splits, config.split_seed)
+    if asked.part == "val":
+        split = development(split, dataset.signs, dataset.signers, asked.split_seed)
+    return make_task(dataset, split, asked.allow_signer_leak)[2]
+
+
+def _label_hash(store: KeypointStore) -> str:
+    """SHA-256 over every clip's key, sign, signer and split: what decides who is asked what."""
+    digest = hashlib.sha256()
+    for row in zip(store.keys, store.signs, store.signers, store.splits, strict=True):
+        digest.update(("\0".join(row) + "\n").encode())
+    return digest.hexdigest()
+
+
+def _budget(
+    config: PretrainConfig, asked: ProbeConfig, content: str, labels: str
+) -> dict[str, Any]:
+    """All that two runs must share, beside objective and seed, to be compared."""
+    wanted = asdict(asked)
+    if asked.phonology:  # what it says counts, not where it lies
+        wanted["phonology"] = hashlib.sha256(Path(asked.phonology).read_bytes()).hexdigest()
+    return {
+        "store_sha256": content,
+        "labels_sha256": labels,
+        "pretrain": asdict(config),
+        "probe": wanted,
+    }
+
+
 def _trial(
     store: Path,
-    content: str,
+    budget: dict[str, Any],
     config: PretrainConfig,
     asked: ProbeConfig,
     folder: Path,
     progress: bool,
 ) -> Trial:
     """A run that is done, read back; or trained and probed now."""
-    wanted = asdict(asked)
-    if asked.phonology:  # what it says counts, not where it lies
-        wanted["phonology"] = hashlib.sha256(Path(asked.phonology).read_bytes()).hexdigest()
-    budget = {"store_sha256": content, "pretrain": asdict(config), "probe": wanted}
     path = folder / ANSWERS
     if path.is_file():
         return _read(path, config, budget)
     collapsed, failed, answers = False, "", []
     try:
         if (folder / "encoder.json").is_file():  # trained, and stopped before its scores were there
-            read_run(folder)
+            run = read_run(folder)
+            there = {"store_sha256": next(iter(run.splits)), "pretrain": asdict(run.config)}
+            _check_same(there, {name: budget[name] for name in there}, folder)
             collapsed = bool(read_json(folder / "encoder.json")["about"]["collapsed"])
         else:
             collapsed = pretrain(config, [store], folder, progress).collapsed
@@ -219,7 +256,7 @@ def _unpacked(one: dict[str, Any]) -> Answers:
 def _read(path: Path, config: PretrainConfig, budget: dict[str, Any]) -> Trial:
     said = read_json(path)
     try:
-        found = differences({name: said[name] for name in budget}, _plain(budget))
+        there = {name: said[name] for name in budget}
         answers = [_unpacked(one) for one in said["answers"]]
         trial = Trial(
             config.objective,
@@ -233,12 +270,18 @@ def _read(path: Path, config: PretrainConfig, budget: dict[str, Any]) -> Trial:
             f"{path}: damaged, or of another version ({error}); remove the folder, and the run is "
             "done again"
         ) from error
+    _check_same(there, budget, path.parent)
+    return trial
+
+
+def _check_same(there: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
+    """Raise InputError where a run that is there is not one of this comparison."""
+    found = differences(_plain(there), _plain(wanted))
     if found:
         raise InputError(
-            f"{path.parent}: was done with another store or budget (there → now): "
+            f"{folder}: was done with another store, labels or budget (there → now): "
             f"{'; '.join(found[:5])}. Give the same, or another --out"
         )
-    return trial
 
 
 def _plain(value: Any) -> Any:
@@ -248,7 +291,9 @@ def _plain(value: Any) -> Any:
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def summarise(trials: Sequence[Trial], out: Path, asked: ProbeConfig) -> Comparison:
+def summarise(
+    trials: Sequence[Trial], out: Path, asked: ProbeConfig, notes: list[str]
+) -> Comparison:
     """The means of every objective and baseline, and every pair's difference.
 
     Raises:
@@ -257,40 +302,46 @@ def summarise(trials: Sequence[Trial], out: Path, asked: ProbeConfig) -> Compari
     done = [trial for trial in trials if not trial.failed]
     if not done:
         raise InputError(f"{out}: no run came to its end; try a smaller `--learning-rate`")
-    means, leads, drawn = [], [], {}
+    means, leads, resampled = [], [], {}
     for question, asked_of in done[0].answers.items():
         rows = _rows(done, question)
-        units, intervals = units_of(asked_of.signers)
-        drawn[question] = intervals
+        units, resampled[question[0]] = units_of(asked_of.signers)
         bootstrap = Bootstrap.draw(units, asked_of.truth, asked.resamples, asked.seed)
-        means += [
-            Mean(row, question, float(v.mean()), bootstrap.mean(v), len(v))
-            for row, v in rows.items()
-        ]
-        leads += [
-            Lead(a, b, question, float(x.mean() - y.mean()), bootstrap.difference(x, y))
-            for (a, x), (b, y) in combinations(rows.items(), 2)
-        ]
+        for row, of_seeds in rows.items():
+            values = np.concatenate(list(of_seeds.values()))
+            interval = bootstrap.mean(values)
+            means.append(Mean(row, question, float(values.mean()), interval, len(values)))
+        for (a, of_a), (b, of_b) in combinations(rows.items(), 2):
+            # Of seeds that one side only has, nothing is known of the difference.
+            shared = [seed for seed in of_a if seed in of_b]
+            x, y = (np.concatenate([of[seed] for seed in shared or of]) for of in (of_a, of_b))
+            lead = float(x.mean() - y.mean())
+            leads.append(Lead(a, b, question, lead, bootstrap.difference(x, y)))
     return Comparison(
         out=out,
         means=means,
         leads=leads,
         collapsed=[f"{t.objective}, seed {t.seed}" for t in trials if t.collapsed],
         failed={f"{t.objective}, seed {t.seed}": t.failed for t in trials if t.failed},
-        intervals=next(iter(drawn.values())),
+        intervals=told_resampling(resampled),
+        notes=notes,
     )
 
 
-def _rows(trials: Sequence[Trial], question: Question) -> dict[str, Float[np.ndarray, "E L M"]]:
-    """Each objective's seeds stacked; and the baselines, which are the same for all objectives."""
-    rows = {}
-    for objective in dict.fromkeys(trial.objective for trial in trials):
-        own = [t.values(question)[ENCODER] for t in trials if t.objective == objective]
-        rows[objective] = np.concatenate(own)
-    of_seed = {trial.seed: trial.values(question) for trial in trials}
-    if UNTRAINED in next(iter(of_seed.values())):
-        rows[UNTRAINED] = np.concatenate([of_seed[seed][UNTRAINED] for seed in sorted(of_seed)])
-        rows[RAW] = of_seed[min(of_seed)][RAW]
+def _rows(trials: Sequence[Trial], question: Question) -> dict[str, dict[int | None, Values]]:
+    """Of each row its (1, L, M) values by seed: objectives, and the baselines that they share.
+
+    Raw coordinates have no seed.
+    """
+    rows: dict[str, dict[int | None, Values]] = {}
+    baselines: dict[int | None, dict[str, Values]] = {}
+    for trial in sorted(trials, key=lambda trial: trial.seed):
+        values = trial.values(question)
+        rows.setdefault(trial.objective, {})[trial.seed] = values[ENCODER]
+        baselines[trial.seed] = values
+    if UNTRAINED in next(iter(baselines.values())):
+        rows[UNTRAINED] = {seed: values[UNTRAINED] for seed, values in baselines.items()}
+        rows[RAW] = {None: next(iter(baselines.values()))[RAW]}
     return rows
 
 

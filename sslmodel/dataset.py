@@ -15,6 +15,7 @@ from poseprep.errors import InputError
 from poseprep.normalize import normalize
 from poseprep.skeleton import SIGNING, Skeleton
 from poseprep.store import KeypointStore
+from poseprep.wording import some
 from sslmodel.config import InputConfig
 from sslmodel.split import Split, without_copies
 
@@ -31,6 +32,7 @@ class Dataset:
         digests: (N,) the hash of what was measured in each clip, whatever it is called.
         skeleton: names the V points.
         missing: those of them that the store does not have; they are nowhere seen.
+        problems: key → reason, of videos of which the store has no clip at all.
         path, content_hash, landmarker: the store that was read, and what made it.
     """
 
@@ -44,6 +46,7 @@ class Dataset:
     digests: np.ndarray
     skeleton: Skeleton
     missing: tuple[str, ...]
+    problems: dict[str, str]
     path: Path
     content_hash: str
     landmarker: dict[str, Any]
@@ -54,6 +57,16 @@ class Dataset:
     def windows_of(self, clips: np.ndarray) -> Int[Tensor, " K"]:
         """The windows of some clips, in order; clips is (N,) bool."""
         return torch.nonzero(torch.as_tensor(clips)[self.clip])[:, 0]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What to tell of the points that the store does not have."""
+        if not self.missing:
+            return []
+        return [
+            f"{len(self.missing)} of the encoder's {len(self.skeleton)} points are not in "
+            f"{self.path} and count as unseen: {some(list(self.missing))}"
+        ]
 
     @property
     def person(self) -> np.ndarray:
@@ -127,10 +140,17 @@ def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
             digests=np.asarray(store.columns["points_sha256"], dtype=object),
             skeleton=skeleton,
             missing=tuple(np.array(skeleton.names)[~there].tolist()),
+            problems=_without_clip(store),
             path=Path(path),
             content_hash=store.content_hash(),
             landmarker=store.landmarker,
         )
+
+
+def _without_clip(store: KeypointStore) -> dict[str, str]:
+    """The problems of videos of which nothing was stored, neither whole nor a segment."""
+    stored = {key.partition("#")[0] for key in store.keys} | set(store.keys)
+    return {p.key: p.reason for p in store.problems if p.key not in stored}
 
 
 def normalized_clip(
@@ -195,7 +215,10 @@ def training_windows(
     """
     points, seen, clips, told = [], [], 0, []
     every = Split(np.concatenate([split.part for split in splits]), "")
-    clean, copies = without_copies(every, np.concatenate([d.digests for d in datasets]))
+    digests, person = (
+        np.concatenate([getattr(d, c) for d in datasets]) for c in ("digests", "person")
+    )
+    clean, copies = without_copies(every, digests, person)
     if copies and not all_clips:
         told.append(f"{copies} clips are copies of clips of another part and teach nothing")
     ends = np.cumsum([len(dataset) for dataset in datasets])[:-1]

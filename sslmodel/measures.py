@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 
+from poseprep.errors import InputError
 from sslmodel.config import ProbeConfig
 from sslmodel.draws import Draw, draw_fraction, draw_shots
 from sslmodel.linear import fit_linear, standardised
-from sslmodel.metrics import Values, top_k
+from sslmodel.metrics import Values, random_order, top_k
 from sslmodel.neighbours import nearest_centroid, retrieve, vote
 from sslmodel.phonology import Phonology, preferred
 from sslmodel.scores import Answers
@@ -175,22 +176,34 @@ def retrieval(task: Task, features: FeatureSets) -> Answers:
         values[name] = {m: np.stack([one[m] for one in found]) for m in found[0]}
     labelled = Draw(task.train, task.val)
     answers = _answers("retrieval", "100 %", task, [labelled], _one_draw(values))
-    return replace(answers, chance=_chance_of_retrieval(task, index))
+    return replace(answers, chance=random_order(*index_sizes(task)))
 
 
-def leave_one_signer_out(
-    task: Task, features: FeatureSets, config: ProbeConfig, step: Step
-) -> Answers:
-    """Every clip is asked of a classifier that learned from all other signers.
+def signer_folds(task: Task, config: ProbeConfig) -> list[Task]:
+    """One task a signer, whose clips are asked of what the others' teach.
 
     The parts of `task` are dropped: the encoder may have seen any of these clips, without labels.
+    Clips whose signer is not known are left out: they may be the asked signer's.
+
+    Raises:
+        InputError: fewer than two signers are known.
     """
-    used = task.train | task.val | task.test
-    folds, asked = [], []
-    for signer in sorted(set(task.signers[used])):
-        split = signer_out_split(task.signs, task.signers, used, signer, config.split_seed)
-        folds.append(_with_parts(task, split))
-        asked.append(np.flatnonzero(folds[-1].test))
+    used = (task.train | task.val | task.test) & (task.signers != "")
+    signers = sorted(set(task.signers[used]))
+    if len(signers) < 2:
+        raise InputError(
+            f"--leave-one-signer-out: expected two signers or more, found {len(signers)} known; "
+            "give the store's clips their signers with `slr label`, or leave the option out"
+        )
+    splits = [
+        signer_out_split(task.signs, task.signers, used, signer, config.split_seed)
+        for signer in signers
+    ]
+    return [_with_parts(task, split) for split in splits]
+
+
+def leave_one_signer_out(folds: Sequence[Task], features: FeatureSets, step: Step) -> Answers:
+    """Every clip is asked of a classifier that learned from all other signers (`signer_folds`)."""
     values: dict[str, dict[str, Values]] = {}
     for name, xs in features.items():
         step(f"leave one signer out, {len(folds)} signers: {name}")
@@ -198,24 +211,25 @@ def leave_one_signer_out(
         values[name] = {
             m: np.concatenate([one[m] for one in of_folds], axis=2) for m in of_folds[0]
         }
-    order = np.concatenate(asked)
+    order = np.concatenate([np.flatnonzero(fold.test) for fold in folds])
     labelled = float(np.mean([(fold.train | fold.val).sum() for fold in folds]))
     return Answers(
         "leave one signer out",
         "100 %",
         labelled,
-        labelled / used.sum(),
+        labelled / len(order),
         values,
-        task.signs[order],
-        task.signers[order],
-        _chance(len(task.names)),
+        folds[0].signs[order],
+        folds[0].signers[order],
+        _chance(len(folds[0].names)),
     )
 
 
-def signer_probe(task: Task, features: FeatureSets, config: ProbeConfig, step: Step) -> Answers:
-    """How well a linear classifier tells who signs: what the embedding gives away about people.
+def signer_task(task: Task, config: ProbeConfig) -> Task:
+    """The question who signs: each signer's clips divided into train, val and test.
 
-    Each signer's clips are divided into train, val and test; the task's own parts are dropped.
+    Raises:
+        InputError: fewer than two known signers, or none with two clips or more.
     """
     used = (task.train | task.val | task.test) & (task.signers != "")
     names = np.unique(task.signers[used].astype(str))
@@ -223,6 +237,17 @@ def signer_probe(task: Task, features: FeatureSets, config: ProbeConfig, step: S
     who = np.array([number.get(name, -1) for name in task.signers], int)
     split = within_signer_split(task.signers, used, config.split_seed)
     people = _with_parts(replace(task, names=names, signs=who), split)
+    if len(names) < 2 or not people.test.any():
+        raise InputError(
+            "--signer-probe: expected two signers or more with several clips each, found "
+            f"{len(names)} known with {int(used.sum())} clips; give the store's clips their "
+            "signers with `slr label`, or leave the option out"
+        )
+    return people
+
+
+def signer_probe(people: Task, features: FeatureSets, step: Step) -> Answers:
+    """How well a linear classifier tells who signs (`signer_task`): what gives people away."""
     step("who signs")
     values = {name: _fold(people, xs) for name, xs in features.items()}
     return _answers("who signs", "100 %", people, [Draw(people.train, people.val)], values)
@@ -285,12 +310,13 @@ def _chance(signs: int) -> dict[str, float]:
     return {"top1": 1 / signs, "top5": min(5, signs) / signs, "per_sign": 1 / signs}
 
 
-def _chance_of_retrieval(task: Task, index: Bool[np.ndarray, " N"]) -> dict[str, float]:
-    """A random order: for R@1 and mAP about the share of the index that shows the query's sign."""
-    count = np.bincount(task.signs[index], minlength=len(task.names))[task.truth]
-    share = count / index.sum()
-    return {
-        "r1": float(share.mean()),
-        "r5": float((1 - (1 - share) ** 5).mean()),
-        "map": float(share.mean()),
-    }
+def index_sizes(task: Task) -> tuple[Int[np.ndarray, " M"], Int[np.ndarray, " M"]]:
+    """How many clips `retrieval` looks each test clip up among, and how many show its sign."""
+    index = task.train | task.val
+    signs, signers = task.signs[index], task.signers[index]
+    sizes = []
+    for sign, signer in zip(task.truth, task.signers[task.test], strict=True):
+        others = (signers != signer) | (signer == "")
+        sizes.append((others.sum(), (others & (signs == sign)).sum()))
+    total, relevant = np.array(sizes, int).T
+    return total, relevant

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.special import stdtrit
 
 Interval = tuple[float, float]
 _ROUNDING = 1e-12
@@ -40,6 +41,31 @@ def average_precision(
     return (precision * found).sum(axis=1) / np.maximum(found.sum(axis=1), 1)
 
 
+def random_order(total: Int[np.ndarray, " M"], relevant: Int[np.ndarray, " M"]) -> dict[str, float]:
+    """R@1, R@5 and mAP of M queries whose index is in a random order.
+
+    Of N clips of which R are relevant, k have none with the hypergeometric probability, and
+    average precision is expected to be ((R − 1)/(N − 1) · (N − H_N) + H_N) / N, H_N the N-th
+    harmonic number (Bestgen, Prague Bulletin of Mathematical Linguistics 103, 2015).
+
+    Args:
+        total, relevant: N and R of each query.
+    """
+    n, r = np.maximum(total, 1).astype(float), np.minimum(relevant, total).astype(float)
+    found = r > 0
+    harmonic = np.cumsum(1 / np.arange(1, n.max() + 1))[n.astype(int) - 1]
+    precision = ((r - 1) / np.maximum(n - 1, 1) * (n - harmonic) + harmonic) / n
+    none = [
+        np.prod([np.maximum(n - r - i, 0) / np.maximum(n - i, 1) for i in range(k)], axis=0)
+        for k in (1, 5)
+    ]
+    return {
+        "r1": float(np.where(found, 1 - none[0], 0).mean()),
+        "r5": float(np.where(found, 1 - none[1], 0).mean()),
+        "map": float(np.where(found, precision, 0).mean()),
+    }
+
+
 def mean_per_sign(values: Float[np.ndarray, " M"], truth: Int[np.ndarray, " M"]) -> float:
     """The mean over signs of each sign's own mean: rare signs count as much as frequent ones."""
     total = np.bincount(truth, weights=values)
@@ -52,7 +78,8 @@ class Bootstrap:
     """The same draws for every score, so that two scores can be compared clip by clip.
 
     Attributes:
-        weights: (R, M), the weight of each of M test clips in each of R resamples; rows sum to 1.
+        weights: (R, M), the weight of each of M test clips in each of R resamples, widened where
+            units are few; rows sum to 1.
         per_sign: (R, M), the same, so that every sign in a resample weighs the same.
         units: what is drawn each time with replacement: clips, or signers with all their clips.
         seed: of the draws, also of those over encoders and draws of labels.
@@ -81,10 +108,20 @@ class Bootstrap:
         # A sign that a resample does not hold has no mean in it.
         per_sign = counts / np.maximum(of_sign, 1)[:, signs]
         per_sign /= (of_sign > 0).sum(axis=1, keepdims=True)
-        return cls(counts / counts.sum(axis=1, keepdims=True), per_sign, units, seed)
+        even = np.full(len(truth), 1 / len(truth))
+        even_per_sign = (1 / np.bincount(truth)[truth]) / len(starts)
+        return cls(
+            _widened(counts / counts.sum(axis=1, keepdims=True), even, units),
+            _widened(per_sign, even_per_sign, units),
+            units,
+            seed,
+        )
 
     def mean(self, values: Values) -> Interval:
-        """Of the mean. Where every clip is hit or missed it is Wilson's of the units."""
+        """Of the mean. Where every clip is hit or missed it is Wilson's of the units.
+
+        One unit alone says nothing of others: then it is all from 0 to 1.
+        """
         return self._interval(values, self.weights)
 
     def mean_per_sign(self, values: Values) -> Interval:
@@ -101,7 +138,7 @@ class Bootstrap:
         """
         found = self._means(a, self.weights) - self._means(b, self.weights)
         if np.ptp(found) > _ROUNDING:
-            return _percentiles(found)
+            return _percentiles(found, -1, 1)
         # No resample differs; the two intervals are all that is known.
         (low, high), (other_low, other_high) = self.mean(a), self.mean(b)
         return low - other_high, high - other_low
@@ -109,14 +146,16 @@ class Bootstrap:
     def _interval(self, values: Values, weights: Float[np.ndarray, "R M"]) -> Interval:
         if (values == 1).all() or (values == 0).all():
             return wilson(float(values.flat[0]), self.units)
-        return _percentiles(self._means(values, weights))
+        if self.units == 1:
+            return 0.0, 1.0
+        return _percentiles(self._means(values, weights), 0, 1)
 
     def _means(self, values: Values, weights: Float[np.ndarray, "R M"]) -> Float[np.ndarray, " R"]:
         encoders, draws, clips = values.shape
         means = weights @ values.reshape(-1, clips).T  # (R, E·L)
         resamples = len(weights)
-        over_encoders = _multiplicities(encoders, resamples, self.seed + 1) / encoders
-        over_draws = _multiplicities(draws, resamples, self.seed + 2) / draws
+        over_encoders = _even_shares(encoders, resamples, self.seed + 1)
+        over_draws = _even_shares(draws, resamples, self.seed + 2)
         shares = over_encoders[:, :, None] * over_draws[:, None, :]
         return (means * shares.reshape(resamples, -1)).sum(axis=1)
 
@@ -129,6 +168,26 @@ def _multiplicities(units: int, resamples: int, seed: int) -> Float[np.ndarray, 
     return counts
 
 
+def _even_shares(units: int, resamples: int, seed: int) -> Float[np.ndarray, "R U"]:
+    shares = _multiplicities(units, resamples, seed) / units
+    return _widened(shares, np.full(units, 1 / units), units)
+
+
+def _widened(
+    weights: Float[np.ndarray, "R M"], even: Float[np.ndarray, " M"], units: int
+) -> Float[np.ndarray, "R M"]:
+    """Resampled weights, moved away from the even ones as far as few units need.
+
+    A plain bootstrap of n units has (n − 1)/n of their variance, and knows nothing of how unsure
+    that variance itself is; Student's t does (Hesterberg, The American Statistician 69, 2015,
+    "narrowness bias"). For three seeds that is a factor of 2.7, for a hundred clips of 1.02.
+    """
+    if units < 2:
+        return weights
+    factor = (units / (units - 1)) ** 0.5 * stdtrit(units - 1, 0.975) / 1.96
+    return even + factor * (weights - even)
+
+
 def wilson(share: float, count: int) -> Interval:
     """The 95 % score interval of a share of `count` trials; Wilson, JASA 22 (1927)."""
     z2 = 1.96**2
@@ -138,6 +197,6 @@ def wilson(share: float, count: int) -> Interval:
     return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
-def _percentiles(values: Float[np.ndarray, " R"]) -> Interval:
-    low, high = np.quantile(values, [0.025, 0.975])
+def _percentiles(values: Float[np.ndarray, " R"], least: float, most: float) -> Interval:
+    low, high = np.clip(np.quantile(values, [0.025, 0.975]), least, most)
     return float(low), float(high)

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from poseprep.errors import InputError
 from poseprep.options import check
+from poseprep.wording import count, some
 from sslmodel import measures
 from sslmodel.checkpoint import read_encoder
 from sslmodel.config import ProbeConfig
@@ -27,7 +28,7 @@ from sslmodel.phonology import Phonology, read_phonology
 from sslmodel.plots import plot_confusion
 from sslmodel.results import write_results
 from sslmodel.runs import Run, read_run
-from sslmodel.scores import Answers, Difference, Score, score
+from sslmodel.scores import Answers, Difference, Score, score, told_resampling
 from sslmodel.split import Split, development, keep_parts, make_split
 from sslmodel.task import Coverage, Task, make_task
 
@@ -90,24 +91,25 @@ def probe(
     notes += remarks
     if phonology:
         notes.append(_pairs_note(phonology, task, config))
-    if dataset.missing:
+    alone = int((measures.index_sizes(task)[0] == 0).sum())
+    if alone:
         notes.append(
-            f"{len(dataset.missing)} of the encoder's {len(dataset.skeleton)} points are not in "
-            f"{dataset.path} and count as unseen: {', '.join(dataset.missing[:5])}"
-            + (", …" if len(dataset.missing) > 5 else "")
+            f"{count(alone, 'test clip')} cannot be looked up (retrieval counts them as missed): "
+            "train and val have no clip by another signer"
         )
+    notes += dataset.remarks
     with _bar(progress) as step:
         answers, predicted = _ask(run, encoder, dataset, task, phonology, config, step)
-    scores, differences, intervals = score(answers, config.resamples, config.seed)
+    scores, differences = score(answers, config.resamples, config.seed)
     folder = run_folder / "probe"
     if config.part != "test":
         folder = folder / config.part
-    if not own:
+    if not own or len(run.stores) > 1:
         folder = folder / f"{dataset.path.stem}-{dataset.content_hash[:8]}"
     result = ProbeResult(
         scores=scores,
         differences=differences,
-        intervals=intervals,
+        intervals=told_resampling({s.measure: s.resampled for s in scores if s.encoders}),
         coverage=coverage,
         split=split.how,
         notes=notes,
@@ -117,11 +119,17 @@ def probe(
         folder=folder,
         answers=answers,
     )
-    write_results(result, run, dataset, task, config, predicted)
     top1 = result.score("linear", labels_of_all(config)).values["top1"]
     title = f"{run_folder.name}: top-1 {top1:.1%} of {len(task.truth)} test clips"
     counts = confusion(predicted, task.truth)
-    plot_confusion(counts, task.names.tolist(), folder / "confusion.png", title)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        plot_confusion(counts, task.names.tolist(), folder / "confusion.png", title)
+        write_results(result, run, dataset, task, config, predicted)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written ({error}); make room there, and probe again"
+        ) from error
     return result
 
 
@@ -166,6 +174,13 @@ def evaluation_split(
             )
         else:
             notes.append(f"the run did not learn from {dataset.path}: this store was split afresh")
+        met = sorted(set(dataset.signers[split.is_in("test")]) & run.train_signers)
+        if met:
+            notes.append(
+                f"{count(len(met), 'signer')} of test have the name of one whom pretraining saw "
+                f"({some(met)}): if they are the same "
+                "people, this score is not signer-independent"
+            )
     if run.config.all_clips and (own or (known != "").any()):
         notes.append("transductive: pretraining saw every clip (without labels), test included")
     if config.part == "val":
@@ -185,6 +200,9 @@ def _ask(
 ) -> tuple[list[Answers], Float[np.ndarray, "M S"]]:
     """Every measure that the settings name; and what the encoder says with the most labels."""
     device = fabric_on(config.accelerator).device
+    # What cannot be asked is told before anything is computed.
+    people = measures.signer_task(task, config) if config.signer_probe else None
+    folds = measures.signer_folds(task, config) if config.leave_one_signer_out else []
     seeds = range(run.config.seed, run.config.seed + config.untrained_seeds)
     fresh = [encoder.untrained(seed) for seed in seeds] if config.baselines else []
     step("embedding")
@@ -208,10 +226,10 @@ def _ask(
     answers.append(measures.retrieval(task, features))
     if phonology:
         answers += measures.minimal_pairs(task, features, phonology, config, step)
-    if config.signer_probe:
-        answers.append(measures.signer_probe(task, features, config, step))
-    if config.leave_one_signer_out:
-        answers.append(measures.leave_one_signer_out(task, features, config, step))
+    if people is not None:
+        answers.append(measures.signer_probe(people, features, step))
+    if folds:
+        answers.append(measures.leave_one_signer_out(folds, features, step))
     return answers, fits[0][1]
 
 

@@ -44,17 +44,11 @@ def write_results(
     """Write everything that a score stands on into `result.folder`, and a row of results.csv.
 
     Raises:
-        InputError: a file cannot be written, or results.csv is no such table.
+        OSError: a file cannot be written.
+        InputError: results.csv is no such table.
     """
     encoder = hashlib.sha256((run.folder / "encoder.safetensors").read_bytes()).hexdigest()
-    try:
-        result.folder.mkdir(parents=True, exist_ok=True)
-        _write_predictions(result.folder / "predictions.csv", dataset, task, predicted)
-        times = add_result(
-            run.folder.resolve().parent / RESULTS, _row(result, run, dataset, encoder)
-        )
-    except OSError as error:
-        raise InputError(f"{result.folder}: cannot be written ({error})") from error
+    _write_predictions(result.folder / "predictions.csv", dataset, task, predicted)
     clips = Counter(dataset.signs[dataset.signs != ""].tolist())
     described = {
         "scores": [asdict(score) for score in result.scores],
@@ -63,27 +57,25 @@ def write_results(
         "intervals": result.intervals,
         "split": result.split,
         "notes": result.notes,
-    }
-    write_json(
-        result.folder / "scores.json",
-        {
-            **described,
-            "part": result.part,
-            "times_scored": times,
-            "run": str(run.folder),
-            "encoder_sha256": encoder,
-            "store": {
-                "path": str(dataset.path.resolve()),
-                "sha256": dataset.content_hash,
-                "missing_points": list(dataset.missing),
-            },
-            "split_sha256": _split_hash(dataset, task),
-            "clips_of_each_sign": dict(sorted(clips.items())),
-            "config": asdict(config),
-            "pretrain": asdict(run.config),
-            "versions": versions(),
+        "part": result.part,
+        "run": str(run.folder),
+        "encoder_sha256": encoder,
+        "store": {
+            "path": str(dataset.path.resolve()),
+            "sha256": dataset.content_hash,
+            "missing_points": list(dataset.missing),
         },
-    )
+        "split_sha256": _split_hash(dataset, task),
+        "clips_of_each_sign": dict(sorted(clips.items())),
+        "config": asdict(config),
+        "pretrain": asdict(run.config),
+        "versions": versions(),
+    }
+    with counted_result(
+        run.folder.resolve().parent / RESULTS, _row(result, run, dataset, encoder)
+    ) as times:
+        # Before the row is: what counts as scored has its scores.
+        write_json(result.folder / "scores.json", {**described, "times_scored": times})
 
 
 def _split_hash(dataset: Dataset, task: Task) -> str:
@@ -136,20 +128,22 @@ def _row(result: "ProbeResult", run: Run, dataset: Dataset, encoder: str) -> dic
     }
 
 
-def add_result(path: Path, row: Mapping[str, str]) -> int:
-    """Add a row to the table; how often this part of this store has now scored this encoder.
+@contextmanager
+def counted_result(path: Path, row: Mapping[str, str]) -> Iterator[int]:
+    """Add a row to the table at the end of the block, where that is reached.
 
-    Rows of several programs at once all arrive; the table is never half-written.
+    The block knows how often this part of this store has now scored this encoder. Rows of several
+    programs at once all arrive; the table is never half-written.
     """
     with _locked(path):
         rows = read_results(path) if path.exists() else []
         same = ("encoder_sha256", "store_sha256", "part")
         times = 1 + sum(all(old.get(name) == row[name] for name in same) for old in rows)
+        yield times
         rows.append({**row, "times_scored": str(times)})
         known = dict.fromkeys(name for one in rows for name in one)
         figures = [name for name in known if name not in (*_HEAD, *_TAIL)]
         write_whole(path, _as_csv([*_HEAD, *figures, *_TAIL], rows))
-    return times
 
 
 def read_results(path: Path) -> list[dict[str, str]]:

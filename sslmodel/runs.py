@@ -48,6 +48,11 @@ class Run:
         part = np.array([entry["parts"].get(key, "") for key in dataset.keys], object)
         return Split(part, entry["how"])
 
+    @property
+    def train_signers(self) -> set[str]:
+        """The names of those whom this run learned from, where known."""
+        return {name for entry in self.splits.values() for name in entry.get("train_signers", ())}
+
     def parts_of(self, dataset: Dataset) -> np.ndarray:
         """(N,) text: the part that each clip had in this run, by what was measured in it.
 
@@ -95,6 +100,7 @@ def write_run_head(
                 "how": split.how,
                 "parts": dict(zip(dataset.keys, split.part, strict=True)),
                 "points_sha256": dict(zip(dataset.keys, dataset.digests, strict=True)),
+                "train_signers": sorted(set(dataset.signers[split.part == "train"]) - {""}),
             }
             for dataset, split in zip(datasets, splits, strict=True)
         },
@@ -134,6 +140,7 @@ def _is_split(entry: Any) -> bool:
         isinstance(entry["how"], str)
         and all(isinstance(part, str) for part in entry["parts"].values())
         and entry["parts"].keys() == entry["points_sha256"].keys()
+        and all(isinstance(name, str) for name in entry.get("train_signers", ()))
     )
 
 

@@ -1,6 +1,6 @@
 """Scores with their intervals, and what they lead by, from the answers for every test clip."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,6 +49,7 @@ class Score:
         values, intervals: of top1, top5 and per_sign, or of r1, r5 and map.
         encoders: that the row is the mean of; 0 for chance.
         draws: of the labels, that it is the mean of.
+        resampled: what the intervals come from, such as clips or signers.
     """
 
     measure: str
@@ -61,6 +62,7 @@ class Score:
     encoders: int = 1
     draws: int = 1
     inverse_penalties: tuple[float, ...] = ()
+    resampled: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,20 +79,21 @@ class Difference:
 
 def score(
     asked: Sequence[Answers], resamples: int, seed: int
-) -> tuple[list[Score], list[Difference], str]:
-    """Every row's score, the lead of each first row over the others, and what is resampled."""
+) -> tuple[list[Score], list[Difference]]:
+    """Every row's score, and the lead of each first row over the others."""
     scores: list[Score] = []
     differences: list[Difference] = []
-    drawn: dict[int, tuple[Bootstrap, str]] = {}  # many are asked about the same clips
+    bootstrap, drawn_for = None, b""
     for answers in asked:
-        if id(answers.truth) not in drawn:
-            units, how = units_of(answers.signers)
-            drawn[id(answers.truth)] = Bootstrap.draw(units, answers.truth, resamples, seed), how
-        bootstrap, _ = drawn[id(answers.truth)]
-        scores += [_score(answers, name, bootstrap) for name in answers.values]
+        units, how = units_of(answers.signers)
+        # Many questions in a row are about the same clips; drawing for many clips takes a while.
+        same = units.tobytes() + answers.truth.tobytes()
+        if bootstrap is None or same != drawn_for:
+            bootstrap, drawn_for = Bootstrap.draw(units, answers.truth, resamples, seed), same
+        scores += [_score(answers, name, bootstrap, how) for name in answers.values]
         scores.append(_chance(answers))
         differences += _differences(answers, bootstrap)
-    return scores, differences, next(iter(drawn.values()))[1]
+    return scores, differences
 
 
 def compared(answers: Answers) -> str:
@@ -107,11 +110,18 @@ def units_of(signers: np.ndarray) -> tuple[Int[np.ndarray, " M"], str]:
     many = len(set(signers))
     if (signers != "").all() and many >= _FEWEST_SIGNERS:
         units = np.unique(signers.astype(str), return_inverse=True)[1]
-        return units, f"bootstrap over the {many} signers of test"
-    return np.arange(len(signers)), "bootstrap over test clips, as if each had its own signer"
+        return units, f"{many} signers with all their clips"
+    return np.arange(len(signers)), f"{len(signers)} clips, as if each had its own signer"
 
 
-def _score(answers: Answers, features: str, bootstrap: Bootstrap) -> Score:
+def told_resampling(resampled: Mapping[str, str]) -> str:
+    """Measure → what was resampled for it, as one sentence: the first one's, then what differs."""
+    first = next(iter(resampled.values()))
+    others = [f"of {measure}, {how}" for measure, how in resampled.items() if how != first]
+    return "; ".join([f"bootstrap over {first}", *others])
+
+
+def _score(answers: Answers, features: str, bootstrap: Bootstrap, resampled: str) -> Score:
     found = answers.values[features]
     values = {metric: float(of.mean()) for metric, of in found.items()}
     intervals = {metric: bootstrap.mean(of) for metric, of in found.items()}
@@ -130,6 +140,7 @@ def _score(answers: Answers, features: str, bootstrap: Bootstrap) -> Score:
         encoders=encoders,
         draws=draws,
         inverse_penalties=tuple(answers.penalties.get(features, ())),
+        resampled=resampled,
     )
 
 

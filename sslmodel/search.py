@@ -48,37 +48,44 @@ def search(
     """The signs whose clips are nearest to a clip of the store, or to a video file.
 
     A sign is ranked by its nearest clip; clips without a sign stand for themselves. The query
-    itself and clips with the very same points are not matches. A video is extracted as the store
-    was.
+    itself, copies of it and clips that show nobody are no matches. A video is extracted as the
+    store was.
 
     Args:
         clip: a key of the store, else the path of a video file.
         other_signers: leave out the clips of the query's own signer.
 
     Raises:
-        InputError: no such run, store, clip or video, or nothing to compare with.
+        InputError: no such run, store, clip or video, a query that shows nobody, or nothing to
+            compare with.
     """
     encoder, settings = read_encoder(run)
     dataset = load(store, encoder.skeleton, settings)
     features = encode(encoder, dataset, fabric_on("auto").device)
-    notes = []
+    notes = dataset.remarks
     with KeypointStore(store) as opened:
         if clip in opened.keys or not Path(clip).is_file():
             query = opened.clip(clip)  # tells near keys where there is none
             row = opened.keys.index(clip)
-            asked, digest = features[row], dataset.digests[row]
+            asked = features[row]
+            same = (dataset.digests == dataset.digests[row]) | (dataset.keys == clip)
         else:
             wanted, told = _settings_of(opened)
             notes += told
             query = extract_video(Path(clip), wanted)
-            asked, digest = ClipEncoder(encoder, settings)(query), ""
+            asked = ClipEncoder(encoder, settings)(query)
+            same = (opened.columns["sha256"] == query.sha256) & (query.sha256 != "")
+    if not query.source.any():
+        raise InputError(f"{clip}: shows nobody, so that nothing is like it; look up another clip")
     scaled = standardised(
         np.vstack([features, asked]), np.arange(len(features) + 1) < len(features)
     )
     similarity = unit(scaled[:-1]) @ unit(scaled[-1:])[0]
-    similarity[(dataset.digests == digest) | (dataset.keys == clip)] = -np.inf
+    similarity[same.astype(bool) | ~dataset.person] = -np.inf
     if other_signers and query.signer:
         similarity[dataset.signers == query.signer] = -np.inf
+    elif other_signers:
+        notes.append("who signs the clip that is searched is not known: nobody was left out")
     matches = _ranked(dataset, similarity, count)
     if not matches:
         raise InputError(f"{store}: no other clip to compare {clip!r} with")

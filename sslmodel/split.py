@@ -112,7 +112,7 @@ def keep_parts(split: Split, known: np.ndarray, signers: np.ndarray) -> Split:
     return Split(part, f"{split.how}; what the run knows keeps its part")
 
 
-def without_copies(split: Split, digests: np.ndarray) -> tuple[Split, int]:
+def without_copies(split: Split, digests: np.ndarray, person: np.ndarray) -> tuple[Split, int]:
     """The same split without train and val clips that another part asks; and how many these are.
 
     A clip whose points stand in test leaves train and val, one whose points stand in val leaves
@@ -120,11 +120,13 @@ def without_copies(split: Split, digests: np.ndarray) -> tuple[Split, int]:
 
     Args:
         digests: (N,) the hash of what was measured in each clip.
+        person: (N,) bool; clips that show nobody are all alike, and no copies.
     """
-    test, val = split.is_in("test"), split.is_in("val")
-    again = ~test & np.isin(digests.astype(str), digests[test].astype(str))
-    again |= split.is_in("train") & np.isin(digests.astype(str), digests[val].astype(str))
-    again &= split.part != ""
+    digests = digests.astype(str)
+    test, val = split.is_in("test") & person, split.is_in("val") & person
+    again = ~split.is_in("test") & np.isin(digests, digests[test])
+    again |= split.is_in("train") & np.isin(digests, digests[val])
+    again &= (split.part != "") & person
     return Split(np.where(again, "", split.part), split.how), int(again.sum())
 
 

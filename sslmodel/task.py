@@ -1,5 +1,6 @@
 """What a score is asked of: which sign does each test clip show? And which clips can be asked."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from sslmodel.split import PARTS, Split, leak_remarks, leaking_signers, without_
 
 # With fewer test clips a score says little; the interval shows it, and a note says it.
 _FEW = 30
+_MOST_REASONS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Clips in the store, used for the score, and left out with the reason."""
+    """Clips and videos that a score could be of, used for it, and left out with the reason.
+
+    Attributes:
+        expected: clips in the store, and videos that could not be read.
+        without_person: of those used.
+    """
 
     expected: int
     used: int
@@ -68,11 +75,12 @@ def make_task(
             f"{dataset.path}: {count(len(leaking), 'signer')} in several parts of the split: "
             f"{', '.join(leaking[:5])} (split {split.how}). A score would partly be one of "
             "recognising people. Give labels with another split, or with none and two signers or "
-            "more (`slr label`), and it is made by signer; or score this one all the same with "
+            "more (`slr label`), and it is made by signer; then pretrain again, because a run "
+            "keeps the split that it learned by. Or score this one all the same with "
             "`--allow-signer-leak`, which marks the result"
         )
     notes = leak_remarks(split, dataset.signers, dataset.splits)
-    clean, copies = without_copies(split, dataset.digests)
+    clean, copies = without_copies(split, dataset.digests, dataset.person)
     parts = {part: labelled & clean.is_in(part) for part in PARTS}
     used = np.logical_or.reduce(list(parts.values()))
     dropped = labelled & (split.part != "") & ~used
@@ -80,6 +88,7 @@ def make_task(
         "no sign": int((~labelled).sum()),
         "in no part": int((labelled & (split.part == "")).sum()),
         "the same points stand in a part that scores": int(dropped.sum()),
+        **_unread(dataset.problems),
     }
     if copies:
         notes.append(
@@ -90,7 +99,7 @@ def make_task(
     task = Task(names, signs, parts["train"], parts["val"], parts["test"], dataset.signers)
     _check(dataset, task, split)
     coverage = Coverage(
-        expected=len(dataset),
+        expected=len(dataset) + len(dataset.problems),
         used=int(used.sum()),
         left_out={why: clips for why, clips in left_out.items() if clips},
         without_person=int((used & ~dataset.person).sum()),
@@ -98,6 +107,14 @@ def make_task(
         signs=len(names),
     )
     return task, coverage, notes + _remarks(task)
+
+
+def _unread(problems: dict[str, str]) -> dict[str, int]:
+    """Reason → how many videos have no clip for it; the rarer reasons as one."""
+    reasons = Counter(problems.values()).most_common()
+    found = {f"video: {why}": clips for why, clips in reasons[:_MOST_REASONS]}
+    others = sum(clips for _, clips in reasons[_MOST_REASONS:])
+    return {**found, "video: other reasons (`slr info`)": others}
 
 
 def _numbered(signs: np.ndarray, used: Bool[np.ndarray, " N"]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from sslmodel.measures import PAIRS
 from sslmodel.pretrain import Pretrained
 from sslmodel.probe import ENCODER, UNTRAINED, ProbeResult
 from sslmodel.scores import Difference, Score
+from sslmodel.transfer import NotProbed
 
 if TYPE_CHECKING:
     from sslmodel.compare import Comparison, Lead, Mean, Question, Trial
@@ -54,7 +55,8 @@ def score_table(result: ProbeResult) -> str:
             *(line for group in groups for line in _group(result, *group, width)),
             "",
             f"Intervals: 95 %, {result.intervals}; and over encoders and draws, where several",
-            "(Wilson's where all are hit or missed). Penalties chosen on val, never on test.",
+            "(Wilson's where all are hit or missed). Penalties chosen on val or folds of train and",
+            "val, never on test.",
             *(f"note: {note}" for note in result.notes),
             f"Written to {result.folder}: {files}",
         ]
@@ -129,11 +131,14 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def transfer_table(results: Sequence[ProbeResult]) -> str:
+def transfer_table(results: Sequence[ProbeResult | NotProbed]) -> str:
     """Pretrained on × probed on: top-1 of linear evaluation, and what pretraining bought."""
     runs = list(dict.fromkeys(str(result.run) for result in results))
     stores = list(dict.fromkeys(str(result.store) for result in results))
     cells = {(str(r.run), str(r.store)): _transfer_cell(r) for r in results}
+    reasons = [
+        f"no score, {r.run} on {r.store}: {r.why}" for r in results if isinstance(r, NotProbed)
+    ]
     width = max(len("pretrained on"), *map(len, runs)) + 2
     column = max(34, *(len(store) + 2 for store in stores))
     lines = [
@@ -144,10 +149,12 @@ def transfer_table(results: Sequence[ProbeResult]) -> str:
         f"{run:<{width}}" + "".join(f"{cells.get((run, store), ''):>{column}}" for store in stores)
         for run in runs
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *reasons])
 
 
-def _transfer_cell(result: ProbeResult) -> str:
+def _transfer_cell(result: ProbeResult | NotProbed) -> str:
+    if isinstance(result, NotProbed):
+        return "no score"
     row = max((s for s in result.scores if s.measure == "linear"), key=lambda s: s.share)
     lead = [
         d
@@ -171,11 +178,16 @@ def results_table(rows: Sequence[Mapping[str, str]]) -> str:
     table = [[*plain, *wanted.values()]]
     for row in rows:
         figures = (row.get(name, "") for name in wanted)
-        table.append(
-            [*(row.get(name, "") for name in plain)]
-            + [f"{100 * float(figure):.1f}" if figure else "" for figure in figures]
-        )
+        table.append([*(row.get(name, "") for name in plain), *map(_percent, figures)])
     return "\n".join(_columns(table))
+
+
+def _percent(figure: str) -> str:
+    """A share as a table of results has it, as percent; what is no number stays as it is."""
+    try:
+        return f"{100 * float(figure):.1f}"
+    except ValueError:
+        return figure
 
 
 def trial_line(trial: "Trial") -> str:
@@ -226,6 +238,7 @@ def comparison_tables(found: "Comparison") -> str:
     if found.collapsed:
         lines += ["", f"Collapsed: {'; '.join(found.collapsed)}."]
     lines += ["", *(f"Not finished: {run}: {why}" for run, why in found.failed.items())]
+    lines += ["", *(f"Note: {note}." for note in found.notes)]
     return "\n".join(lines).rstrip()
 
 

@@ -5,15 +5,20 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sslmodel_corpus import write_store
 from test_pretrain import TINY
 
 from poseprep.errors import InputError
+from poseprep.labels import Label
+from poseprep.store import KeypointStore
+from poseprep.store_relabel import relabel
 from sslmodel import compare as comparing
-from sslmodel.compare import Comparison, Trial, compare
+from sslmodel.compare import Comparison, Trial, compare, summarise
 from sslmodel.config import ProbeConfig
 from sslmodel.probe import probe
+from sslmodel.scores import Answers
 from sslmodel.text import comparison_tables, trial_line
 
 ASKED = ProbeConfig(fractions=(0.5, 1.0), shots=(1,), draws=2, resamples=100, accelerator="cpu")
@@ -105,6 +110,53 @@ def test_another_budget_in_the_same_folder_is_refused(store: Path, out: Path) ->
         list(compare(store, BOTH, 2, out, longer, ASKED, progress=False))
 
 
+def test_a_run_that_was_trained_otherwise_and_not_probed_is_refused(
+    store: Path, out: Path, tmp_path: Path
+) -> None:
+    copied = shutil.copytree(out / "sl-vicreg-seed0", tmp_path / "out/sl-vicreg-seed0")
+    (copied / "answers.json").unlink()
+    longer = replace(TINY, epochs=TINY.epochs + 1)
+    with pytest.raises(InputError, match="pretrain.epochs"):
+        list(compare(store, BOTH[:1], 1, tmp_path / "out", longer, ASKED, progress=False))
+
+
+def test_other_labels_are_another_comparison(store: Path, out: Path, tmp_path: Path) -> None:
+    relabelled = Path(shutil.copy(store, tmp_path / "a.h5"))
+    with KeypointStore(relabelled) as opened:
+        signs = dict(zip(opened.keys, opened.signs[::-1], strict=True))
+        labels = {key: Label(sign, opened.clip(key).signer) for key, sign in signs.items()}
+    relabel(relabelled, labels)
+    with pytest.raises(InputError, match="labels_sha256"):
+        list(compare(relabelled, BOTH, 2, out, TINY, ASKED, progress=False))
+
+
+def test_a_store_that_allows_no_score_is_refused_before_training(tmp_path: Path) -> None:
+    leaking = write_store(
+        tmp_path / "a.h5", split=lambda sign, signer: ("train", "test")[sign % 2], signs=4
+    )
+    with pytest.raises(InputError, match="several parts"):
+        list(compare(leaking, BOTH, 1, tmp_path / "out", TINY, ASKED, progress=False))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_same_objective_twice_is_one(store: Path, out: Path) -> None:
+    *_, found = compare(store, (*BOTH, *BOTH), 2, out, TINY, ASKED, progress=False)
+    assert isinstance(found, Comparison)
+    assert {mean.seeds for mean in found.means if mean.row in BOTH} == {2}
+
+
+def test_differences_are_of_the_seeds_that_both_sides_have() -> None:
+    def trial(objective: str, seed: int, hits: float) -> Trial:
+        values = {"encoder": {"top1": np.full((1, 1, 4), hits)}}
+        truth, signers = np.arange(4) % 2, np.full(4, "", object)
+        answers = Answers("linear", "100 %", 4, 1.0, values, truth, signers, {"top1": 0.5})
+        return Trial(objective, seed, False, "", {("linear", "100 %"): answers})
+
+    trials = [trial("a", 0, 0.0), trial("a", 1, 1.0), trial("b", 1, 1.0), trial("b", 2, 0.0)]
+    (lead,) = summarise(trials, Path("out"), ASKED, []).leads
+    assert lead.value == 0  # of seed 1
+
+
 def test_a_damaged_answer_is_told(store: Path, out: Path) -> None:
     path = out / "sl-fpn-seed0/answers.json"
     before = path.read_text()
@@ -169,5 +221,5 @@ def test_minimal_pairs_have_a_table_of_their_own(
     again_found = list(compare(store, one, 1, tmp_path / "out", TINY, moved, progress=False))[-1]
     assert again_found.means == found.means  # type: ignore[union-attr]
     phonology.write_text(phonology.read_text().replace("place2", "place1"))
-    with pytest.raises(InputError, match="another store or budget"):
+    with pytest.raises(InputError, match="another store, labels or budget.*probe.phonology"):
         list(compare(store, one, 1, tmp_path / "out", TINY, asked, progress=False))

@@ -8,7 +8,14 @@ from sklearn.metrics import (
     top_k_accuracy_score,
 )
 
-from sslmodel.metrics import Bootstrap, average_precision, mean_per_sign, top_k, wilson
+from sslmodel.metrics import (
+    Bootstrap,
+    average_precision,
+    mean_per_sign,
+    random_order,
+    top_k,
+    wilson,
+)
 
 
 def by_clip(clips: int, resamples: int = 500, truth: np.ndarray | None = None) -> Bootstrap:
@@ -76,11 +83,17 @@ def test_resampled_means_are_those_of_the_drawn_clips() -> None:
     hits, truth = random.integers(0, 2, 30).astype(float), random.integers(0, 4, 30)
     draws = np.random.default_rng(0).integers(0, 30, size=(200, 30))
     bootstrap = by_clip(30, 200, truth)
-    expected = np.quantile(hits[draws].mean(axis=1), [0.025, 0.975])
-    assert bootstrap.mean(one(hits)) == pytest.approx(expected)
+    # Of 30 units a bootstrap is a little too narrow: √(30/29), and Student's t with 29 degrees.
+    factor = np.sqrt(30 / 29) * 2.0452 / 1.96
+
+    def widened(means: np.ndarray, mean: float) -> list[float]:
+        return [mean + factor * (end - mean) for end in np.quantile(means, [0.025, 0.975])]
+
+    expected = widened(hits[draws].mean(axis=1), hits.mean())
+    assert bootstrap.mean(one(hits)) == pytest.approx(expected, abs=1e-5)
     per_sign = [mean_per_sign(hits[draw], truth[draw]) for draw in draws]
-    expected = np.quantile(per_sign, [0.025, 0.975])
-    assert bootstrap.mean_per_sign(one(hits)) == pytest.approx(expected)
+    expected = widened(np.array(per_sign), mean_per_sign(hits, truth))
+    assert bootstrap.mean_per_sign(one(hits)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_encoders_and_draws_that_differ_make_a_score_less_sure() -> None:
@@ -143,3 +156,55 @@ def test_a_difference_is_surer_than_its_two_scores() -> None:
     assert high - low < bootstrap.mean(better)[1] - bootstrap.mean(better)[0]
     low, high = bootstrap.difference(one(np.ones(100)), one(np.ones(100)))
     assert low == -high < 0
+
+
+@pytest.mark.parametrize(("total", "relevant"), [(72, 6), (12, 1), (3, 2), (1, 1)])
+def test_chance_of_retrieval_is_what_random_orders_give(total: int, relevant: int) -> None:
+    random = np.random.default_rng(0)
+    similarity = random.random((20_000, total))
+    is_relevant = np.broadcast_to(np.arange(total) < relevant, similarity.shape)
+    order = np.argsort(-similarity, axis=1)
+    expected = random_order(np.array([total]), np.array([relevant]))
+    assert average_precision(is_relevant, similarity).mean() == pytest.approx(
+        expected["map"], abs=0.01
+    )
+    for k, name in ((1, "r1"), (5, "r5")):
+        assert (order[:, :k] < relevant).any(axis=1).mean() == pytest.approx(
+            expected[name], abs=0.015
+        )
+
+
+def test_a_query_without_an_index_finds_nothing_by_chance_either() -> None:
+    assert set(random_order(np.array([0, 9]), np.array([0, 0])).values()) == {0.0}
+
+
+def test_one_clip_says_nothing_of_others() -> None:
+    bootstrap = by_clip(1)
+    assert bootstrap.mean(one(np.array([0.4]))) == (0.0, 1.0)
+    low, high = bootstrap.difference(one(np.array([0.4])), one(np.array([0.3])))
+    assert low < 0 < high
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_equal_objectives_are_rarely_told_apart_by_few_seeds(seeds: int) -> None:
+    # Seeds differ by much more than clips do; two objectives are drawn from the same.
+    random, sure, trials = np.random.default_rng(seeds), 0, 200
+    bootstrap = by_clip(500)
+    for _ in range(trials):
+        share = np.clip(0.6 + 0.08 * random.normal(size=(2, seeds, 1, 1)), 0, 1)
+        a, b = (random.random((2, seeds, 1, 500)) < share).astype(float)
+        low, high = bootstrap.difference(a, b)
+        sure += low > 0 or high < 0
+    assert sure / trials < 0.1
+
+
+@pytest.mark.parametrize("signers", [5, 8])
+def test_few_signers_are_covered(signers: int) -> None:
+    random, covered, trials = np.random.default_rng(signers), 0, 200
+    unit = np.repeat(np.arange(signers), 20)
+    bootstrap = Bootstrap.draw(unit, np.zeros(len(unit), int), 500, seed=0)
+    for _ in range(trials):
+        share = np.clip(0.6 + 0.15 * random.normal(size=signers), 0, 1)
+        low, high = bootstrap.mean(one((random.random(len(unit)) < share[unit]).astype(float)))
+        covered += low <= 0.6 <= high
+    assert covered / trials > 0.9

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from test_pretrain import TINY
 
 from poseprep.errors import InputError
 from poseprep.skeleton import HOLISTIC
+from poseprep.store import KeypointStore
 from sslmodel.config import FineTuneConfig, ProbeConfig
 from sslmodel.dataset import load
 from sslmodel.plots import plot_curve
@@ -21,7 +23,7 @@ from sslmodel.runlog import Record
 from sslmodel.runs import read_run
 from sslmodel.split import leaking_signers
 from sslmodel.text import score_table, transfer_table
-from sslmodel.transfer import probe_all
+from sslmodel.transfer import NotProbed, probe_all
 
 CONFIG = ProbeConfig(
     fractions=(0.5, 1.0), shots=(1,), draws=2, untrained_seeds=2, resamples=100, accelerator="cpu"
@@ -270,3 +272,83 @@ def test_a_table_that_names_none_of_the_signs_is_told(run: Path, tmp_path: Path)
     (tmp_path / "signs.csv").write_text("sign,handshape\nelsewhere,flat\n")
     with pytest.raises(InputError, match="names none of the signs"):
         probe(run, replace(CONFIG, phonology=str(tmp_path / "signs.csv")))
+
+
+def test_a_store_says_which_videos_it_has_no_clip_of(tmp_path: Path) -> None:
+    clips = write_store(tmp_path / "a.h5", signs=1, signers=2)
+    with KeypointStore(clips) as old, KeypointStore.create(tmp_path / "b.h5", SMALL) as writer:
+        for clip in old.clips():
+            writer.add(clip)
+        writer.add_problem("sign0/signer0.mp4", "cut short")
+        writer.add_problem("sign1/lost.mp4", "no video")
+    assert load(tmp_path / "b.h5", SMALL, TINY.input).problems == {"sign1/lost.mp4": "no video"}
+
+
+def test_each_of_a_runs_stores_keeps_its_own_scores(store: Path, tmp_path: Path) -> None:
+    second = write_store(tmp_path / "b.h5", seed=7, signers=8, signer=lambda _, i: f"other{i}")
+    pretrain(TINY, [store, second], tmp_path / "r", progress=False)
+    results = list(probe_all([tmp_path / "r"], [], CONFIG))
+    folders = {result.folder for result in results if isinstance(result, ProbeResult)}
+    assert len(folders) == 2
+    assert all((folder / "scores.json").is_file() for folder in folders)
+
+
+def test_one_store_that_cannot_be_probed_does_not_lose_the_table(
+    run: Path, store: Path, tmp_path: Path
+) -> None:
+    unlabelled = write_store(tmp_path / "none.h5", sign="")
+    found = list(probe_all([run], [unlabelled, store], CONFIG))
+    assert isinstance(found[0], NotProbed)
+    assert isinstance(found[1], ProbeResult)
+    table = transfer_table(found)
+    assert "no score" in table
+    assert "a score needs at least two signs" in table
+    with pytest.raises(InputError, match="at least two signs"):
+        list(probe_all([run], [unlabelled], CONFIG))
+
+
+def test_people_whom_pretraining_saw_are_told(run: Path, tmp_path: Path) -> None:
+    # The same names, other clips: in every split somebody of test is one of them.
+    other = write_store(tmp_path / "other.h5", signers=8, seed=9)
+    notes = [
+        evaluation_split(read_run(run), load(other, SMALL, TINY.input), ProbeConfig(split_seed=s))
+        for s in range(5)
+    ]
+    assert any("whom pretraining saw" in note for _, _, told in notes for note in told)
+    strangers = write_store(tmp_path / "b.h5", signers=8, seed=9, signer=lambda _, i: f"new{i}")
+    told = probe(run, CONFIG, strangers).notes
+    assert not any("whom pretraining saw" in note for note in told)
+
+
+@pytest.mark.parametrize("option", ["signer_probe", "leave_one_signer_out"])
+def test_questions_about_signers_need_known_ones(option: str, run: Path, tmp_path: Path) -> None:
+    nobody = write_store(tmp_path / "a.h5", signers=8, seed=3, signer="")
+    with pytest.raises(InputError, match="two signers or more.*found 0.*slr label"):
+        probe(run, replace(CONFIG, **{option: True}), nobody)
+
+
+def test_clips_of_unknown_signers_are_no_signer_of_their_own(run: Path, tmp_path: Path) -> None:
+    path = write_store(
+        tmp_path / "a.h5", signers=8, seed=3, signer=lambda _, i: f"s{i}" if i < 4 else ""
+    )
+    asked = replace(CONFIG, leave_one_signer_out=True, signer_probe=True)
+    result = probe(run, asked, path)
+    assert result.score("leave one signer out").labelled == 9  # three of four signers, three signs
+    assert "of leave one signer out, 12 clips" in result.intervals
+
+
+def test_who_cannot_be_looked_up_is_told(run: Path, tmp_path: Path) -> None:
+    path = write_store(tmp_path / "a.h5", signers=9, seed=5, signer="anna")
+    notes = probe(run, replace(CONFIG, allow_signer_leak=True), path).notes
+    assert any("cannot be looked up" in note for note in notes)
+
+
+def test_a_place_that_cannot_be_written_is_told_and_no_result_is_counted(
+    run: Path, store: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "r"
+    shutil.copytree(run, copied, ignore=shutil.ignore_patterns("probe"))
+    (copied / "probe").write_text("in the way")
+    with pytest.raises(InputError, match="cannot be written"):
+        probe(copied, CONFIG, store)
+    assert not (tmp_path / "results.csv").exists()

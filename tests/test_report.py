@@ -237,9 +237,29 @@ def test_where_the_store_has_gone_the_page_says_so(copy: Path, run: Path, tmp_pa
     assert "Which signs are confused" in page.text
     moved = shutil.copy(run.parent / "a.h5", tmp_path / "moved.h5")
     assert write_report(copy, store=moved).notes == []
-    other = write_store(tmp_path / "other.h5", seed=9)
-    with pytest.raises(InputError, match="not the store of this run"):
-        write_report(copy, store=other)
+
+
+def test_a_store_that_has_grown_is_scored_once_and_shown(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "a.h5")
+    pretrain(TINY, [store], tmp_path / "run", progress=False)
+    write_store(store, signers=12)
+    for given in (None, store):
+        report = write_report(tmp_path / "run", store=given)
+        assert report.notes == []
+        assert "36 clips" in parsed(report.path).text
+    rows = (tmp_path / "results.csv").read_text().splitlines()
+    assert len(rows) == 2  # the head, and one score
+
+
+def test_minimal_pairs_are_no_curve_of_labels(copy: Path) -> None:
+    scores = json.loads((copy / "probe/scores.json").read_text())["scores"]
+    pairs = [
+        {**scores[0], "measure": "minimal pairs", "labels": name} for name in ("shape", "place")
+    ]
+    change_scores(copy, scores=[*scores, *pairs])
+    page = write_report(copy).path.read_text()
+    assert "minimal pairs: top-1 by the number" not in page
+    assert "linear: top-1 by the number" in page.lower()
 
 
 def test_two_thousand_signs_stay_readable_and_small(copy: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from poseprep.errors import InputError
-from sslmodel.results import add_result, read_results
+from sslmodel.results import counted_result, read_results
 from sslmodel.text import results_table
 
 ROW = {
@@ -17,6 +17,18 @@ ROW = {
     "part": "test",
     "linear 100 %: encoder": "0.5000",
 }
+
+
+def add_result(path: Path, row: dict[str, str]) -> int:
+    with counted_result(path, row) as times:
+        return times
+
+
+def test_what_could_not_be_written_is_no_result(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    with pytest.raises(OSError, match="full"), counted_result(path, ROW):
+        raise OSError("full")
+    assert not path.exists()
 
 
 def test_rows_are_added_and_what_was_scored_before_is_counted(tmp_path: Path) -> None:
@@ -59,9 +71,10 @@ def test_a_table_that_is_no_such_table_is_left_alone(tmp_path: Path) -> None:
 
 def test_rows_of_several_programs_at_once_all_arrive(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from sslmodel.results import add_result\n"
+        "import sys; from pathlib import Path; from sslmodel.results import counted_result\n"
         "row = {'run': sys.argv[2], 'encoder_sha256': 'e', 'store_sha256': 's', 'part': 'test'}\n"
-        "for _ in range(10): add_result(Path(sys.argv[1]), row)"
+        "for _ in range(10):\n"
+        "    with counted_result(Path(sys.argv[1]), row): pass"
     )
     path = tmp_path / "results.csv"
     started = [subprocess.Popen([sys.executable, "-c", code, str(path), name]) for name in "ab"]

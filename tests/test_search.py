@@ -1,14 +1,16 @@
 """Looking up a sign by a clip or a video."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sslmodel_corpus import write_store
+from sslmodel_corpus import HAND, write_store
 from test_pretrain import TINY
 
 from poseprep.errors import InputError
 from poseprep.signer.corpus import Corpus, render_corpus
+from poseprep.store import KeypointStore
 from sslmodel.pretrain import pretrain
 from sslmodel.search import draw_matches, search
 
@@ -44,11 +46,43 @@ def test_the_querys_own_signer_can_be_left_out(run: Path, store: Path) -> None:
     assert all(match.signer != "signer3" for match in found.matches)
 
 
-def test_copies_of_the_query_are_no_matches(run: Path, tmp_path: Path) -> None:
-    # All signers have the same points: whatever is found is of another sign.
-    store = write_store(tmp_path / "a.h5", signs=3, signers=1, lost=0)
-    matches = search(run, store, "sign0/signer0.mp4").matches
-    assert [match.sign for match in matches if match.sign == "sign0"] == []
+def test_copies_of_the_query_are_no_matches(run: Path, store: Path, tmp_path: Path) -> None:
+    with KeypointStore(store) as opened:
+        clips = list(opened.clips())
+    key = "sign2/signer3.mp4"
+    copy = next(replace(clip, key="copy.mp4", sign="copied") for clip in clips if clip.key == key)
+    with KeypointStore.create(tmp_path / "a.h5", clips[0].skeleton) as writer:
+        for clip in sorted([*clips, copy], key=lambda clip: clip.key):
+            writer.add(clip)
+    signs = [match.sign for match in search(run, tmp_path / "a.h5", key).matches]
+    assert "copied" not in signs
+    assert len(signs) == 5
+
+
+def test_clips_that_show_nobody_are_no_matches_and_no_query(run: Path, tmp_path: Path) -> None:
+    store = write_store(tmp_path / "a.h5", HAND, signs=3, lost=0)
+    with KeypointStore(store) as opened:
+        clips = list(opened.clips())
+    with KeypointStore.create(tmp_path / "b.h5", HAND) as writer:
+        for clip in clips:
+            gone = clip.key.endswith("signer2.mp4")
+            nobody = {
+                "points": np.full_like(clip.points, np.nan),
+                "confidence": np.zeros_like(clip.confidence),
+                "source": np.zeros_like(clip.source),
+            }
+            writer.add(replace(clip, **nobody) if gone else clip)
+    found = search(run, tmp_path / "b.h5", "sign0/signer0.mp4", count=20)
+    assert not any(match.key.endswith("signer2.mp4") for match in found.matches)
+    assert "28 of the encoder's 49 points are not in" in found.notes[0]
+    with pytest.raises(InputError, match="shows nobody"):
+        search(run, tmp_path / "b.h5", "sign0/signer2.mp4")
+
+
+def test_an_unknown_signer_cannot_be_left_out(run: Path, tmp_path: Path) -> None:
+    store = write_store(tmp_path / "a.h5", signer="")
+    found = search(run, store, "sign0/signer0.mp4", other_signers=True)
+    assert any("nobody was left out" in note for note in found.notes)
 
 
 def test_clips_without_a_sign_stand_for_themselves(run: Path, tmp_path: Path) -> None:

@@ -112,9 +112,24 @@ def test_copies_of_test_clips_are_not_learned_from(dataset: Dataset) -> None:
 def test_copies_within_a_part_stay() -> None:
     part = np.array(["train", "train", "val", "test", "test", ""], object)
     digests = np.array(["a", "a", "b", "c", "c", "c"], object)
-    clean, copies = without_copies(Split(part, ""), digests)
+    clean, copies = without_copies(Split(part, ""), digests, np.ones(6, bool))
     assert copies == 0
     assert (clean.part == part).all()
+
+
+def test_clips_that_show_nobody_are_no_copies_of_each_other() -> None:
+    part = np.array(["train", "test", "train", "test"], object)
+    digests = np.array(["nobody", "nobody", "a", "a"], object)
+    clean, copies = without_copies(Split(part, ""), digests, np.array([False, False, True, True]))
+    assert copies == 1
+    assert clean.part.tolist() == ["train", "test", "", "test"]
+
+
+def test_videos_that_could_not_be_read_are_expected_and_left_out(dataset: Dataset) -> None:
+    problems = {f"sign0/broken{i}.mp4": "cut short" if i else "no video" for i in range(3)}
+    _, coverage, _ = asked(replace(dataset, problems=problems))
+    assert (coverage.expected, coverage.used) == (27, 24)
+    assert coverage.left_out == {"video: cut short": 2, "video: no video": 1}
 
 
 def test_a_sign_that_train_does_not_show_counts_as_missed(dataset: Dataset) -> None:

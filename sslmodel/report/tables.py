@@ -63,7 +63,7 @@ def _few_labels(scores: Sequence[Score]) -> Html | None:
     charts: list[Html] = []
     for measure in dict.fromkeys(score.measure for score in scores):
         rows = [score for score in scores if score.measure == measure]
-        if len({score.labels for score in rows}) > 1:
+        if len({score.labelled for score in rows if score.encoders}) > 1:
             charts.append(label_chart(measure, rows, len(charts)))
     if not charts:
         return None
