@@ -94,9 +94,10 @@ class _Several(click.ParamType):
         if isinstance(value, tuple):
             return value
         try:
-            return tuple(self.one(part) for part in value.split(",") if part.strip())
+            found = tuple(self.one(part) for part in value.split(",") if part.strip())
         except ValueError:
-            return self.fail(f"expected numbers with commas between, found {value!r}")
+            found = ()
+        return found or self.fail(f"expected values with commas between, found {value!r}")
 
 
 def _option_type(option: Option) -> Any:
@@ -185,7 +186,8 @@ def extract(
 @click.argument("out", type=click.Path(path_type=Path))
 @config_options(ImportSettings)
 @click.option("--overwrite", is_flag=True, help="Make OUT anew where it is already there.")
-def import_(file: Path, out: Path, overwrite: bool, **chosen: Any) -> None:
+@click.pass_context
+def import_(context: click.Context, file: Path, out: Path, overwrite: bool, **chosen: Any) -> None:
     """Make the store OUT (.h5) of existing keypoint arrays, FILE (.npz).
 
     FILE holds points (clips, frames, points, 2 or 3) and sign (clips); where there are any also
@@ -195,7 +197,10 @@ def import_(file: Path, out: Path, overwrite: bool, **chosen: Any) -> None:
     from poseprep.text import imported_summary
 
     settings = from_options(ImportSettings, chosen)
-    say(imported_summary(import_arrays(file, out, settings, overwrite), out))
+    found = import_arrays(file, out, settings, overwrite)
+    say(imported_summary(found, out))
+    if found.empty == found.clips:
+        context.exit(EXIT_PROBLEMS)
 
 
 @main.command()

@@ -50,6 +50,7 @@ class Imported:
         missing: part → frames in which it is missing.
         torn: frames in which some points of a hand or face were missing, and the others dropped.
         empty: clips that show nobody.
+        largest: the largest x or y, either side of zero.
         ignored: arrays of the file that were not read.
     """
 
@@ -62,6 +63,7 @@ class Imported:
     splits: Counter[str] = field(default_factory=Counter)
     missing: Counter[str] = field(default_factory=Counter)
     torn: int = 0
+    largest: float = 0.0
     empty: int = 0
     ignored: tuple[str, ...] = ()
 
@@ -101,6 +103,8 @@ def import_arrays(
             found.clips += 1
             found.frames += len(clip.time)
             found.torn += torn
+            size = float(np.nanmax(np.abs(clip.points[..., :2]), initial=0.0))
+            found.largest = max(found.largest, size)
             found.empty += not clip.source.any()
             found.signs[clip.sign] += 1
             found.signers[clip.signer] += 1
@@ -125,6 +129,8 @@ def _read(file: Path) -> dict[str, np.ndarray]:
         *(zipfile.BadZipFile, zlib.error),
     ) as error:
         objects = "Object arrays" in str(error)
+        if "pickled data" in str(error):  # what numpy says of anything that is no array
+            raise InputError(f"{file}: no .npz file; `numpy.savez` writes one") from error
         why = (
             "it holds pickled objects, which could run any program and are not read; save text as "
             "`np.array(signs, dtype=str)`"
@@ -309,6 +315,10 @@ class _Clips:
             raise InputError(
                 f"{self.file}: {name} should be numbers of shape {expected}, found "
                 f"{values.dtype} {values.shape}"
+            )
+        if np.nanmax(values, initial=0) > 1:
+            raise InputError(
+                f"{self.file}: {name} goes up to {np.nanmax(values):g}; expected 0 (missing) to 1"
             )
         return values
 

@@ -9,9 +9,13 @@ from poseprep.merge import Merged
 from poseprep.quality import Coverage, describe_store
 from poseprep.store import KeypointStore
 from poseprep.summary import Summary
-from poseprep.wording import count, duration, printable, size, some
+from poseprep.wording import count, duration, printable, show_nobody, size, some
 
 _NAMED = 5  # how many of many are named
+
+
+# A hand may leave the picture, but not by so much.
+_LARGEST_FRACTION = 20
 
 
 def extraction_plan(extraction: Extraction, frames: int) -> str:
@@ -204,7 +208,12 @@ def imported_summary(found: Imported, out: Path) -> str:
             f"{count(found.torn, 'frame')} lost a hand or face that was there in part only"
         )
     if found.empty:
-        lines.append(f"{count(found.empty, 'clip')} show nobody")
+        lines.append(show_nobody(found.empty))
+    if found.largest > _LARGEST_FRACTION:
+        lines.append(
+            f"x and y go up to {found.largest:.0f}: are they pixels? They should be fractions of "
+            "the picture's height, or with --aspect of its width and height"
+        )
     if any(unknown.values()):
         lines.append("not known: " + "; ".join(what for what, is_so in unknown.items() if is_so))
     if found.ignored:

@@ -40,5 +40,10 @@ def some(names: list[str]) -> str:
     return ", ".join(map(printable, names[:_NAMED])) + more
 
 
+def show_nobody(clips: int) -> str:
+    """3 → `3 clips show nobody`."""
+    return f"{count(clips, 'clip')} show{'s' if clips == 1 else ''} nobody"
+
+
 def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,5 +1,6 @@
 """A store as one tensor: everything that training and probing read, loaded once."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,8 @@ class Dataset:
         seen: (W, T, V), 1 where a point is known, else 0.
         clip: (W,), the clip that each window belongs to.
         keys, signs, signers, splits: (N,) each, of the clips; empty text where unknown.
-        digests: (N,) the hash of what was measured in each clip, whatever it is called.
+        digests: (N,) the hash of the points that are read of each clip, whatever it is called and
+            whatever its times and confidences are.
         skeleton: names the V points.
         missing: those of them that the store does not have; they are nowhere seen.
         problems: key → reason, of videos of which the store has no clip at all.
@@ -137,7 +139,13 @@ def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
             signs=np.asarray(store.signs, dtype=object),
             signers=np.asarray(store.signers, dtype=object),
             splits=np.asarray(store.splits, dtype=object),
-            digests=np.asarray(store.columns["points_sha256"], dtype=object),
+            digests=np.asarray(
+                [
+                    hashlib.sha256(points[start : start + length].tobytes()).hexdigest()
+                    for start, length in zip(store.starts, store.lengths, strict=True)
+                ],
+                dtype=object,
+            ),
             skeleton=skeleton,
             missing=tuple(np.array(skeleton.names)[~there].tolist()),
             problems=_without_clip(store),

@@ -85,7 +85,8 @@ def embed(
 ) -> Embedded:
     """Write one embedding a clip, with the clips' keys and labels, as HDF5 (.h5) or NumPy (.npz).
 
-    Both hold `embeddings` (N, D) float32, `key`, `sign`, `signer`, `split` (N,) text, and as
+    Both hold `embeddings` (N, D) float32, `person` (N,), 0 where a clip shows nobody, `key`,
+    `sign`, `signer`, `split` (N,) text, and as
     attributes (.h5) or arrays of no axis (.npz): `run`, `encoder_sha256`, `store_sha256`, `tool`.
 
     Raises:
@@ -94,13 +95,18 @@ def embed(
     """
     if out.suffix not in (".h5", ".npz"):
         raise InputError(f"{out}: expected a name that ends in .h5 or .npz")
-    if out.exists() and (not overwrite or out.resolve() == store.resolve()):
+    if out.resolve() == store.resolve():
+        raise InputError(f"{out}: is the store itself; give another name for the embeddings")
+    if out.exists() and not overwrite:
         raise InputError(f"{out}: already there; give --overwrite, or another place")
     encoder, settings = read_encoder(run)
     dataset = load(store, encoder.skeleton, settings)
     embeddings = encode(encoder, dataset, fabric_on(accelerator).device).astype(np.float32)
     weights = (run / "encoder.safetensors").read_bytes()
-    arrays = {"embeddings": embeddings}
+    arrays: dict[str, np.ndarray] = {
+        "embeddings": embeddings,
+        "person": dataset.person.astype(np.uint8),
+    }
     text = {
         "key": dataset.keys,
         "sign": dataset.signs,

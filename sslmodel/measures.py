@@ -161,10 +161,14 @@ def few_shots(task: Task, features: FeatureSets, shots: int, config: ProbeConfig
     def classify(x: Float[np.ndarray, "N D"], draw: Draw) -> Float[np.ndarray, "M S"]:
         return nearest_centroid(x, task.signs, len(task.names), draw.train, task.test)
 
-    seeds = range(config.seed, config.seed + config.draws)
-    draws = [draw_shots(task.signs, task.train | task.val, shots, seed) for seed in seeds]
-    values = {name: _classified(task, xs, draws, classify) for name, xs in features.items()}
-    return _answers("nearest centroid", f"{shots} a sign", task, draws, values)
+    known = task.train | task.val
+    clips = np.bincount(task.signs[known])
+    # Where no sign has more clips, every draw is the same.
+    draws = 1 if clips.max() <= shots else config.draws
+    drawn = [draw_shots(task.signs, known, shots, config.seed + i) for i in range(draws)]
+    values = {name: _classified(task, xs, drawn, classify) for name, xs in features.items()}
+    few = "at most " if clips[clips > 0].min() < shots else ""
+    return _answers("nearest centroid", f"{few}{shots} a sign", task, drawn, values)
 
 
 def retrieval(task: Task, features: FeatureSets) -> Answers:

@@ -163,6 +163,13 @@ def evaluation_split(
     split, notes = run.split_of(dataset), []
     own = split is not None
     known = run.parts_of(dataset)
+    if split is not None:
+        changed = int(((dataset.splits != "") & (dataset.splits != split.part)).sum())
+        if changed:
+            notes.append(
+                f"the run's own split is used, as its labels were then; those of {dataset.path} "
+                f"now differ for {count(changed, 'clip')}. Pretrain again to go by them"
+            )
     if split is None:
         split = make_split(dataset.signs, dataset.signers, dataset.splits, config.split_seed)
         if (known != "").any():

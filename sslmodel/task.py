@@ -97,7 +97,7 @@ def make_task(
         )
     names, signs = _numbered(dataset.signs, used)
     task = Task(names, signs, parts["train"], parts["val"], parts["test"], dataset.signers)
-    _check(dataset, task, split)
+    _check(dataset, task, split, left_out)
     coverage = Coverage(
         expected=len(dataset) + len(dataset.problems),
         used=int(used.sum()),
@@ -146,8 +146,14 @@ def _remarks(task: Task) -> list[str]:
     return notes
 
 
-def _check(dataset: Dataset, task: Task, split: Split) -> None:
+def _check(dataset: Dataset, task: Task, split: Split, left_out: dict[str, int]) -> None:
     """Can these labels give a score at all?"""
+    why_left = "; ".join(f"{clips} left out: {why}" for why, clips in left_out.items() if clips)
+    if task.train.any() and not (dataset.person & task.train).any():
+        raise InputError(
+            f"{dataset.path}: no clip of train shows a person; look at some with `slr show`, and "
+            "see `slr info`"
+        )
     if len(task.names) < 2:
         found = f"only {task.names[0]!r}" if len(task.names) else "none"
         raise InputError(
@@ -160,17 +166,18 @@ def _check(dataset: Dataset, task: Task, split: Split) -> None:
             "every sign has one clip only, and none can be both learned and asked; "
             "`slr search` needs no labels"
             if most == 1
-            else "label more clips, or more signers"
+            else "label more clips, or give some the split test (`slr label`)"
         )
+        sizes = ", ".join(f"{part} {clips}" for part, clips in split.sizes.items())
         raise InputError(
-            f"{dataset.path}: no labelled clip in test (split {split.how}: {split.sizes}); {why}"
+            f"{dataset.path}: no labelled clip in test (split {split.how}: {sizes}); {why}"
         )
     shown = np.unique(task.signs[task.train])
     if len(shown) < 2:
         found = f"only the sign {task.names[shown[0]]!r}" if len(shown) else "no labelled clip"
         raise InputError(
-            f"{dataset.path}: train has {found} (split {split.how}), and a classifier needs two "
-            "signs to choose from; put clips of other signs into train"
+            f"{dataset.path}: train has {found} (split {split.how}{why_left and '; '}{why_left}), "
+            "and a classifier needs two signs to choose from; put clips of other signs into train"
         )
     if not np.isin(task.truth, shown).any():
         raise InputError(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from poseprep.wording import count, duration
+from poseprep.wording import count, duration, show_nobody
 from sslmodel.embed import Embedded
 from sslmodel.measures import PAIRS
 from sslmodel.pretrain import Pretrained
@@ -33,7 +33,7 @@ def embedded_summary(made: Embedded) -> str:
     """What was embedded, and what could not be seen."""
     lines = [f"{made.out}: {count(made.clips, 'embedding')} of {made.features} numbers"]
     if made.without_person:
-        lines.append(f"note: {count(made.without_person, 'clip')} show no person")
+        lines.append(f"note: {show_nobody(made.without_person)} (`person` is 0)")
     if made.missing:
         lines.append(f"note: {count(len(made.missing), 'point')} of the encoder's are not there")
     return "\n".join(lines)
@@ -51,7 +51,7 @@ def score_table(result: ProbeResult) -> str:
             f"{count(coverage.signs, 'sign')}, split {result.split}",
             f"{count(coverage.used, 'clip')} of {coverage.expected}{left_out}: "
             + ", ".join(f"{part} {clips}" for part, clips in coverage.parts.items())
-            + (f"; {coverage.without_person} show no person" if coverage.without_person else ""),
+            + (f"; {show_nobody(coverage.without_person)}" if coverage.without_person else ""),
             *(line for group in groups for line in _group(result, *group, width)),
             "",
             f"Intervals: 95 %, {result.intervals}; and over encoders and draws, where several",
@@ -113,7 +113,12 @@ def _features(score: Score) -> str:
 
 def _lead(difference: Difference) -> str:
     low, high = difference.interval
-    return f"{100 * difference.value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    return f"{_points(difference.value)} ({_points(low)} to {_points(high)})"
+
+
+def _points(share: float) -> str:
+    """In points of percent with its sign, and no minus before a zero."""
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
 
 
 def matches_table(found: "Found") -> str:
@@ -175,11 +180,21 @@ def results_table(rows: Sequence[Mapping[str, str]]) -> str:
         "retrieval 100 %: encoder": "mAP %",
     }
     plain = ("run", "objective", "seed", "store", "part", "clips", "signs", "times_scored")
-    table = [[*plain, *wanted.values()]]
+    table = [[*plain, *wanted.values(), "marked"]]
     for row in rows:
         figures = (row.get(name, "") for name in wanted)
-        table.append([*(row.get(name, "") for name in plain), *map(_percent, figures)])
+        marks = [mark for words, mark in _MARKS.items() if words in row.get("notes", "")]
+        cells = [*(row.get(name, "") for name in plain), *map(_percent, figures)]
+        table.append([*cells, ", ".join(marks)])
     return "\n".join(_columns(table))
+
+
+# What a note says → what a score is marked with.
+_MARKS = {
+    "not signer-independent, so": "signers leak",
+    "whom pretraining saw": "known signers?",
+    "transductive": "transductive",
+}
 
 
 def _percent(figure: str) -> str:
@@ -246,15 +261,14 @@ def _means_table(found: "Comparison", questions: Sequence["Question"]) -> list[s
     """A row for every objective and baseline, a column for every question."""
     cells = {(mean.row, mean.question): mean for mean in found.means}
     rows = dict.fromkeys(mean.row for mean in found.means)
+    collapsed = {run.partition(",")[0] for run in found.collapsed}
+    heads = [
+        labels if measure == PAIRS else f"{measure}, {labels}" for measure, labels in questions
+    ]
+    names = {row: row + (" (collapsed)" if row in collapsed else "") for row in rows}
     return _markdown(
-        [
-            "",
-            *(
-                labels if measure == PAIRS else f"{measure}, {labels}"
-                for measure, labels in questions
-            ),
-        ],
-        [[row, *(_mean(cells[row, question]) for question in questions)] for row in rows],
+        ["", *heads],
+        [[names[row], *(_mean(cells[row, question]) for question in questions)] for row in rows],
     )
 
 
@@ -269,5 +283,5 @@ def _mean(mean: "Mean") -> str:
 
 def _sure(lead: "Lead") -> str:
     low, high = lead.interval
-    text = f"{100 * lead.value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    text = f"{_points(lead.value)} ({_points(low)} to {_points(high)})"
     return f"**{text}**" if lead.sure else text

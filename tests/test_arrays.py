@@ -1,6 +1,7 @@
 """Existing keypoint arrays become a store."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,60 @@ def test_the_command_says_what_it_made_and_overwrites_only_when_told(tmp_path: P
     assert again.exit_code == 2
     assert "--overwrite" in again.output
     assert CliRunner().invoke(main, [*words, "--overwrite"]).exit_code == 0
+
+
+def test_a_point_without_a_depth_is_seen_all_the_same(imported) -> None:
+    made = arrays()
+    made["points"][..., 2] = np.nan
+    with imported(made) as store:
+        assert (store.part_source("right_hand") == IMPORTED).all()
+        part = store.part("right_hand")
+        np.testing.assert_allclose(
+            part[..., :2], made["points"][..., :2].reshape(-1, 21, 2), atol=1e-3
+        )
+        assert (part[..., 2] == 0).all()
+
+
+def test_confidence_beyond_one_is_refused(imported) -> None:
+    with pytest.raises(InputError, match="confidence goes up to 90; expected 0 .missing. to 1"):
+        imported(arrays(confidence=np.full((4, 6, 21), 90.0)))
+
+
+def test_text_that_is_no_utf8_is_refused(imported) -> None:
+    with pytest.raises(InputError, match="holds a character that is no text"):
+        imported(arrays(key=np.array(["a", "b", "c", "d\ud800"])))
+
+
+def test_a_file_that_is_no_npz_is_called_that(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    path.write_text("nothing of the kind")
+    with pytest.raises(InputError, match="no .npz file"):
+        import_arrays(path, tmp_path / "a.h5", ImportSettings())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_damaged_file_is_told_or_read(seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, **arrays())
+    good, random = path.read_bytes(), np.random.default_rng(seed)
+    for _ in range(25):
+        bad = bytearray(good)
+        bad[random.integers(len(bad))] ^= 1 << random.integers(8)
+        path.write_bytes(bad)
+        with suppress(InputError):
+            import_arrays(path, tmp_path / "a.h5", ImportSettings(), overwrite=True)
+
+
+def test_pixels_and_files_that_show_nobody_are_told(tmp_path: Path) -> None:
+    made = arrays()
+    np.savez(tmp_path / "pixels.npz", **{**made, "points": made["points"] * 640})
+    words = ["import", str(tmp_path / "pixels.npz"), str(tmp_path / "a.h5")]
+    assert "are they pixels?" in CliRunner().invoke(main, words).output
+    np.savez(tmp_path / "none.npz", **{**made, "points": made["points"] * 0})
+    words = ["import", str(tmp_path / "none.npz"), str(tmp_path / "b.h5")]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 3
+    assert "4 clips show nobody" in done.output
 
 
 def test_the_bench_is_imported_whole(tmp_path: Path) -> None:

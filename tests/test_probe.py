@@ -12,8 +12,10 @@ from sslmodel_corpus import HAND, SMALL, write_store
 from test_pretrain import TINY
 
 from poseprep.errors import InputError
+from poseprep.labels import Label
 from poseprep.skeleton import HOLISTIC
 from poseprep.store import KeypointStore
+from poseprep.store_relabel import relabel
 from sslmodel.config import FineTuneConfig, ProbeConfig
 from sslmodel.dataset import load
 from sslmodel.plots import plot_curve
@@ -227,7 +229,7 @@ def test_a_signs_name_is_no_mathematics(run: Path, tmp_path: Path) -> None:
 def test_the_table_says_what_pretraining_bought_and_who_shows_nobody(result: ProbeResult) -> None:
     coverage = replace(result.coverage, without_person=3)
     table = score_table(replace(result, coverage=coverage))
-    assert "; 3 show no person" in table
+    assert "; 3 clips show nobody" in table
     assert "linear, 50 %: " in table
     assert table.count("encoder −") == 5
     assert "show no person" not in score_table(result)
@@ -352,3 +354,37 @@ def test_a_place_that_cannot_be_written_is_told_and_no_result_is_counted(
     with pytest.raises(InputError, match="cannot be written"):
         probe(copied, CONFIG, store)
     assert not (tmp_path / "results.csv").exists()
+
+
+def test_labels_that_changed_since_are_told_and_the_runs_split_is_kept(
+    run: Path, store: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copy(store, tmp_path / "a.h5"))
+    with KeypointStore(other) as opened:
+        clips = {key: opened.clip(key) for key in opened.keys}
+    relabel(other, {key: Label(clip.sign, clip.signer, "train") for key, clip in clips.items()})
+    result = probe(run, CONFIG, other)
+    assert result.coverage.parts == probe(run, CONFIG, store).coverage.parts
+    assert any("now differ for" in note and "Pretrain again" in note for note in result.notes)
+
+
+def test_a_train_part_that_shows_nobody_is_refused(run: Path, tmp_path: Path) -> None:
+    path = write_store(tmp_path / "a.h5", HAND, signers=8, lost=1.1)
+    with pytest.raises(InputError, match="no clip of train shows a person"):
+        probe(run, CONFIG, path)
+
+
+def test_copies_are_known_whatever_their_confidence_and_times(store: Path, tmp_path: Path) -> None:
+    with KeypointStore(store) as opened:
+        clips = list(opened.clips())
+    with KeypointStore.create(tmp_path / "b.h5", clips[0].skeleton) as writer:
+        for clip in clips:
+            writer.add(replace(clip, confidence=clip.confidence * 0.5, time=clip.time * 2))
+    digests = [load(path, SMALL, TINY.input).digests for path in (store, tmp_path / "b.h5")]
+    assert (digests[0] == digests[1]).all()
+
+
+def test_fewer_clips_than_shots_are_said_and_drawn_once(result: ProbeResult, run: Path) -> None:
+    many = probe(run, replace(CONFIG, shots=(1, 99)))
+    assert many.score("nearest centroid", "at most 99 a sign").draws == 1
+    assert many.score("nearest centroid", "1 a sign").draws == CONFIG.draws
