@@ -1,8 +1,12 @@
 """Is the embedding alive? Two numbers that fall when everything is mapped to one spot."""
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from sslmodel.runlog import Record
 
 # Below this all embeddings are one spot: plain SL-FPN fell to 0.006. An untrained encoder on a
 # drawn corpus has 0.3, and on clips that are hardly different may itself lie below.
@@ -30,6 +34,28 @@ def effective_rank(embeddings: Float[Tensor, "B D"], eps: float = 1e-7) -> float
     values = torch.linalg.svdvals(embeddings.float())
     share = values / values.sum().clamp(min=eps) + eps
     return float(torch.exp(-(share * share.log()).sum()))
+
+
+def alignment(first: Float[Tensor, "B D"], second: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
+    """Mean squared distance between a clip's two views, on the sphere; 0 where they are alike.
+
+    Source: Wang and Isola, arXiv 2005.10242, section 4.1.1 (α = 2).
+    """
+    unit = torch.nn.functional.normalize
+    return (unit(first, dim=1) - unit(second, dim=1)).square().sum(dim=1).mean()
+
+
+def separation(embeddings: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
+    """Mean squared distance between two different clips of a batch, on the sphere.
+
+    `1 − alignment / separation` is how invariant an embedding is: 1 where a clip's views are one
+    point among many, 0 where they are as far apart as clips are.
+    """
+    unit = torch.nn.functional.normalize(embeddings, dim=1)
+    count = len(unit)
+    # Σ‖a − b‖² over all ordered pairs is 2·B·Σ‖a‖² − 2·‖Σa‖².
+    total = 2 * count * unit.square().sum() - 2 * unit.sum(dim=0).square().sum()
+    return total / max(1, count * (count - 1))
 
 
 def lowest_spread(untrained: float) -> float:
@@ -62,14 +88,60 @@ def collapse_reason(
     return None
 
 
-def collapse_advice(objective: str, reason: str) -> str:
+class CollapseWatch:
+    """Says so when the embedding was collapsed for some epochs in a row.
+
+    Args:
+        untrained: the log's epoch 0, by which later ones are judged.
+        patience: how many epochs in a row; in the first ones an embedding may dip and recover.
+    """
+
+    def __init__(self, untrained: Record, patience: int = 3):
+        self._untrained, self._patience, self._epochs = untrained, patience, 0
+
+    def __call__(self, record: Record) -> bool:
+        """Whether it is time to stop."""
+        self._epochs = self._epochs + 1 if self.reason(record) else 0
+        return self._epochs >= self._patience
+
+    def reason(self, record: Record) -> str | None:
+        """The number that has fallen too low in this epoch; None where none has."""
+        return collapse_reason(
+            record.spread,
+            record.rank,
+            untrained_spread=self._untrained.spread,
+            untrained_rank=self._untrained.rank,
+        )
+
+
+def moved_most(first: Mapping[str, float], last: Mapping[str, float]) -> str:
+    """The term of the loss that changed the most between two epochs, as a share of itself."""
+
+    def change(name: str) -> float:
+        size = abs(first[name]) + abs(last[name])
+        return abs(last[name] - first[name]) / size if size else 0.0
+
+    return max(last, key=change)
+
+
+def collapse_advice(objective: str, reason: str, records: Sequence[Record]) -> str:
     """What a collapsed run says to its user."""
     other = (
         "a larger `--sl-vicreg-variance`, which pushes dimensions apart"
         if objective == "sl-vicreg"
         else "`--objective sl-vicreg`, which pushes dimensions apart"
     )
+    trained = [record for record in records if record.terms]
+    moved = ""
+    if trained:
+        first, last = trained[0], trained[-1]
+        name = moved_most(first.terms, last.terms)
+        moved = (
+            f" Its term `{name}` went from {first.terms[name]:.3g} in epoch {first.epoch} to "
+            f"{last.terms[name]:.3g} in epoch {last.epoch}."
+        )
     return (
         f"the embedding has collapsed: {reason}. All clips look nearly the same to this encoder. "
-        f"The objective was {objective}; try {other}, or a smaller `--learning-rate`"
+        f"The objective was {objective}.{moved} Try {other}, a larger `--batch`, or a smaller "
+        "`--learning-rate`"
     )

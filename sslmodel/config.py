@@ -9,7 +9,10 @@ from typing import Any
 from poseprep.options import setting
 
 # The names of OBJECTIVES, said again here because that dict needs torch; a test compares them.
-OBJECTIVE_NAMES = ("sl-vicreg", "sl-fpn")
+OBJECTIVE_NAMES = (
+    *("sl-vicreg", "sl-fpn"),
+    *("simclr", "moco", "byol", "simsiam", "barlow-twins", "vicreg"),
+)
 ACCELERATORS = ("auto", "cpu", "gpu")
 PARTS = ("test", "val")
 _LARGEST_SEED = 2**32 - 1
@@ -80,24 +83,93 @@ class ViewConfig:
     mirror: float = _share(0.0, "share of views mirrored; handedness is meaning, so none")
 
 
+def _hidden() -> Any:
+    return _size(512, "width of a head's hidden layer")
+
+
+def _projection(default: int = 256) -> Any:
+    return _size(default, "length of a projection")
+
+
+def _temperature() -> Any:
+    return setting(0.2, "of the shares; smaller minds the nearest negatives more", minimum=1e-3)
+
+
 @dataclass(frozen=True)
 class SLFPNConfig:
     """SL-FPN as published: three branches, plain mean squared error."""
 
     predictor_weight: float = _strength(0.5, "λ of the predictor's term (0.5 or 0.0022 published)")
-    hidden: int = _size(512, "width of the projector's hidden layer")
-    projection: int = _size(128, "length of a projection")
+    predictor: str = setting(
+        "trained",
+        "random: new random weights at every step, as in the authors' code",
+        choices=("trained", "random"),
+    )
+    hidden: int = _hidden()
+    projection: int = _projection(128)
 
 
 @dataclass(frozen=True)
-class SLVICRegConfig:
-    """The default: SL-FPN's three branches, held apart by variance and covariance terms."""
+class VICRegConfig:
+    """VICReg: two views held together, and every dimension apart."""
 
     invariance: float = _strength(25.0, "weight of the distance between the branches")
     variance: float = _strength(25.0, "weight of the hinge that keeps every dimension alive")
     covariance: float = _strength(1.0, "weight of the correlation between dimensions")
-    hidden: int = _size(512, "width of the projector's hidden layer")
-    projection: int = _size(256, "length of a projection")
+    hidden: int = _hidden()
+    projection: int = _projection()
+
+
+@dataclass(frozen=True)
+class SLVICRegConfig(VICRegConfig):
+    """The default: SL-FPN's three branches, held apart by variance and covariance terms."""
+
+
+@dataclass(frozen=True)
+class SimCLRConfig:
+    """SimCLR: the other clips of a batch are negatives."""
+
+    temperature: float = _temperature()
+    hidden: int = _hidden()
+    projection: int = _projection()
+
+
+@dataclass(frozen=True)
+class MoCoConfig:
+    """MoCo: negatives from a queue, keys by a slow encoder."""
+
+    temperature: float = _temperature()
+    momentum: float = _share(0.99, "of the slow encoder, that stays at every step")
+    queue: int = _size(1024, "negatives that are kept")
+    hidden: int = _hidden()
+    projection: int = _projection()
+
+
+@dataclass(frozen=True)
+class BYOLConfig:
+    """BYOL: guess what a slow encoder says of the other view."""
+
+    momentum: float = _share(0.99, "of the slow encoder, that stays at the first step; rises to 1")
+    hidden: int = _hidden()
+    projection: int = _projection()
+
+
+@dataclass(frozen=True)
+class SimSiamConfig:
+    """SimSiam: guess the other view, which holds still."""
+
+    hidden: int = _hidden()
+    projection: int = _projection()
+    bottleneck: int = _size(64, "width of the predictor's hidden layer")
+
+
+@dataclass(frozen=True)
+class BarlowTwinsConfig:
+    """Barlow Twins: the views' cross-correlation drawn to the identity."""
+
+    redundancy: float = _strength(0.005, "weight λ of the correlations between dimensions")
+    hidden: int = _hidden()
+    projection: int = _projection()
 
 
 @dataclass(frozen=True)
@@ -118,11 +190,24 @@ class PretrainConfig:
     split_seed: int = _seed("seed of the split, where the labels give none")
     all_clips: bool = setting(False, "learn from val and test too; scores are then transductive")
     accelerator: str = _accelerator()
+    devices: int = _size(1, "devices of a machine, one process each")
+    nodes: int = _size(1, "machines; each is given the same command by torchrun or Slurm")
+    precision: str = setting(
+        "auto", "32, bf16, or auto: bf16 on a GPU that has it", choices=("auto", "32", "bf16")
+    )
+    compile: bool = setting(False, "compile the encoder (torch.compile); needs a C++ compiler")
+    stop_on_collapse: bool = setting(True, "stop when the embedding has collapsed")
     input: InputConfig = field(default_factory=InputConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     views: ViewConfig = field(default_factory=ViewConfig)
     sl_fpn: SLFPNConfig = field(default_factory=SLFPNConfig)
     sl_vicreg: SLVICRegConfig = field(default_factory=SLVICRegConfig)
+    simclr: SimCLRConfig = field(default_factory=SimCLRConfig)
+    moco: MoCoConfig = field(default_factory=MoCoConfig)
+    byol: BYOLConfig = field(default_factory=BYOLConfig)
+    simsiam: SimSiamConfig = field(default_factory=SimSiamConfig)
+    barlow_twins: BarlowTwinsConfig = field(default_factory=BarlowTwinsConfig)
+    vicreg: VICRegConfig = field(default_factory=VICRegConfig)
 
 
 @dataclass(frozen=True)

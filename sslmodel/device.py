@@ -1,6 +1,12 @@
-"""Which device a command computes on."""
+"""Which devices a command computes on, and how several processes share a batch."""
 
+import os
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from poseprep.errors import InputError
 
@@ -11,9 +17,70 @@ def fabric_on(accelerator: str) -> Fabric:
     Raises:
         InputError: there is no such device here.
     """
+    return _fabric(accelerator, devices=1)
+
+
+def training_fabric(accelerator: str, devices: int, nodes: int, precision: str) -> Fabric:
+    """Fabric on so many devices of so many machines, one process a device; not launched yet.
+
+    Args:
+        precision: "32", "bf16", or "auto": bf16 on a GPU that has it.
+
+    Raises:
+        InputError: there are no such devices here.
+    """
+    if precision == "auto":
+        gpu = accelerator != "cpu" and torch.cuda.is_available()
+        precision = "bf16" if gpu and torch.cuda.is_bf16_supported() else "32"
+    strategy = "ddp" if devices * nodes > 1 else "auto"
+    return _fabric(
+        accelerator,
+        devices=devices,
+        num_nodes=nodes,
+        strategy=strategy,
+        precision={"32": "32-true", "bf16": "bf16-mixed"}[precision],
+    )
+
+
+def _fabric(accelerator: str, devices: int, **how: object) -> Fabric:
     try:
-        return Fabric(accelerator=accelerator, devices=1)
+        return Fabric(accelerator=accelerator, devices=devices, **how)  # type: ignore[arg-type]
     except (RuntimeError, ValueError, ImportError) as error:
         raise InputError(
-            f"--accelerator: {accelerator} is not to be had here ({error}); use cpu or auto"
+            f"--accelerator: {devices} × {accelerator} is not to be had here ({error}); use cpu "
+            "or auto, and fewer --devices"
         ) from error
+
+
+def launched_elsewhere() -> bool:
+    """Whether this process is one that another started to compute beside it."""
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) > 0
+
+
+class _Gathered(torch.autograd.Function):
+    """Every process's rows, end to end."""
+
+    @staticmethod
+    def forward(ctx: object, own: Tensor, sizes: tuple[int, ...]) -> Tensor:
+        ctx.sizes, longest = sizes, max(sizes)  # type: ignore[attr-defined]
+        padded = own.new_zeros(longest, *own.shape[1:])
+        padded[: len(own)] = own
+        parts = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(parts, padded)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+    @staticmethod
+    def backward(ctx: object, *gradients: Tensor) -> tuple[Tensor, None]:
+        # Every process computes the same loss of the whole batch. What is averaged over the
+        # processes afterwards has to be their sum: hence the factor.
+        own = gradients[0].split(ctx.sizes)[dist.get_rank()]  # type: ignore[attr-defined]
+        return own * len(ctx.sizes), None  # type: ignore[attr-defined]
+
+
+def gather(own: Float[Tensor, "b D"], sizes: tuple[int, ...]) -> Float[Tensor, "B D"]:
+    """The rows of all processes, so that a loss sees the whole batch; gradients flow to the own.
+
+    Args:
+        sizes: how many rows each process has.
+    """
+    return own if len(sizes) == 1 else _Gathered.apply(own, sizes)

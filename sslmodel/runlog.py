@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,13 +13,23 @@ from poseprep.errors import InputError
 
 @dataclass(frozen=True)
 class Record:
-    """One epoch. Epoch 0 is the encoder before its first step: no loss yet."""
+    """One epoch. Epoch 0 is the encoder before its first step: no loss yet.
+
+    Attributes:
+        spread, rank: of the training clips' embeddings (sslmodel/collapse.py).
+        loss, terms: means over the epoch's steps; the terms unweighted.
+        alignment: between a clip's two views, mean squared distance on the sphere.
+        invariance: 1 where a clip's views are one point, 0 where they are as far as other clips.
+        seconds: since training began, what an interrupted run had before included.
+    """
 
     epoch: int
     spread: float
     rank: float
     loss: float | None = None
     terms: dict[str, float] = field(default_factory=dict)
+    alignment: float | None = None
+    invariance: float | None = None
     learning_rate: float = 0.0
     seconds: float = 0.0
 
@@ -33,13 +44,13 @@ class RunLog:
     """Writes every record to log.jsonl, to TensorBoard (tb/) and to the progress bar.
 
     Use it in a `with` block; `records` keeps them for the curve. What an unfinished run left
-    there is begun anew.
+    there is begun anew, with the records of the epochs that are kept.
 
     Raises:
         InputError: another training is writing to the same folder.
     """
 
-    def __init__(self, folder: Path, epochs: int, progress: bool):
+    def __init__(self, folder: Path, epochs: int, progress: bool, kept: Sequence[Record] = ()):
         # TensorBoard is slow to import, and only training needs it.
         from torch.utils.tensorboard import SummaryWriter
 
@@ -61,6 +72,8 @@ class RunLog:
             old.unlink()
         self._board = SummaryWriter(str(folder / "tb"))
         self._bar = tqdm(total=epochs, unit="epoch", disable=not progress, dynamic_ncols=True)
+        for record in kept:
+            self.write(record)
 
     def write(self, record: Record) -> None:
         """Take down one epoch, at once: a killed run has all its lines."""
@@ -68,12 +81,16 @@ class RunLog:
         self._file.write(record.as_json() + "\n")
         self._file.flush()
         shown = {"spread": record.spread, "rank": record.rank}
+        if record.invariance is not None:
+            shown["invariance"] = record.invariance
         if record.loss is not None:
             shown = {"loss": record.loss, **record.terms, **shown}
             self._bar.update()
         for name, value in shown.items():
             tag = f"terms/{name}" if name in record.terms else name
             self._board.add_scalar(tag, value, record.epoch)
+        if record.alignment is not None:
+            self._board.add_scalar("alignment", record.alignment, record.epoch)
         self._bar.set_postfix({name: f"{value:.3g}" for name, value in shown.items()})
 
     def __enter__(self) -> "RunLog":

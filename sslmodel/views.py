@@ -1,8 +1,8 @@
 """Views: augmented copies of a batch of clips, made on the device the batch is on.
 
 Every function takes points (B, T, V, C) and seen (B, T, V; 1 where a point is known, else 0)
-and a generator on their device, and returns both anew. Each clip of a batch draws its own
-random numbers, and what is drawn for a clip holds for all its frames and points unless the
+and a generator on their device (torch's, or `ClipChance`), and returns both anew. Each clip of a
+batch draws its own random numbers, and what is drawn for a clip holds for all its frames and points unless the
 name says otherwise. C is 2 (x, y) or 3; turns happen in the picture's plane.
 Lengths are in units of `poseprep.normalize`: 1.0 is one shoulder width.
 """
@@ -12,26 +12,15 @@ from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int
-from torch import Generator, Tensor
+from torch import Tensor
 
+from sslmodel.chance import ClipChance
 from sslmodel.config import ViewConfig
 
 Points = Float[Tensor, "B T V C"]
 Seen = Float[Tensor, "B T V"]
 View = tuple[Points, Seen]
-
-
-def make_views(
-    points: Float[Tensor, "B T V C"],
-    seen: Float[Tensor, "B T V"],
-    config: ViewConfig,
-    parts: Mapping[str, slice],
-    mirror: Int[Tensor, " V"],
-    generator: Generator,
-) -> tuple[View, View]:
-    """Two independent views of every clip. The original is the third branch, left as it is."""
-    first = augment(points, seen, config, parts, mirror, generator)
-    return first, augment(points, seen, config, parts, mirror, generator)
+Generator = torch.Generator | ClipChance
 
 
 def augment(
@@ -234,6 +223,8 @@ def _linear(points: Tensor, matrix: Tensor) -> Tensor:
 
 
 def _uniform(generator: Generator, *shape: int) -> Tensor:
+    if isinstance(generator, ClipChance):
+        return generator.uniform(*shape)
     return torch.rand(shape, generator=generator, device=generator.device)
 
 
@@ -242,4 +233,6 @@ def _signed(generator: Generator, *shape: int) -> Tensor:
 
 
 def _normal(generator: Generator, *shape: int) -> Tensor:
+    if isinstance(generator, ClipChance):
+        return generator.normal(*shape)
     return torch.randn(shape, generator=generator, device=generator.device)

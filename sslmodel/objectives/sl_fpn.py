@@ -1,13 +1,15 @@
 """SL-FPN, "free negative pairs", as published."""
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sslmodel.config import SLFPNConfig
+from sslmodel.objectives.objective import Branches, Loss, Objective
 
 
-class SLFPN(nn.Module):
+class SLFPN(Objective):
     """Pull the two views and the original together; a predictor guesses one view from it.
 
     L = MSE(z₁, z₂) + MSE(z, z₁) + λ · MSE(predictor(z), stopgrad(z₂))
@@ -16,12 +18,15 @@ class SLFPN(nn.Module):
     Nothing in this loss keeps embeddings apart: on small corpora it collapses, and the
     encoder ends below an untrained one. It is here because it is what was published.
     Source: Basso Madjoukeng et al., arXiv 2509.05188. The authors' public code rebuilds the
-    predictor at every call; here it is trained.
+    predictor with random weights at every call; here it is trained, unless the settings say
+    `random`.
 
     Args:
         features: D, the length of an embedding.
-        config: λ and the sizes of the heads.
+        config: λ, what the predictor is and the sizes of the heads.
     """
+
+    reads_original = True
 
     def __init__(self, features: int, config: SLFPNConfig):
         super().__init__()
@@ -35,19 +40,23 @@ class SLFPN(nn.Module):
             nn.Linear(config.projection, config.projection),
             nn.ReLU(),
             nn.Linear(config.projection, config.projection),
-        )
+        ).requires_grad_(config.predictor == "trained")
 
-    def forward(
-        self,
-        original: Float[Tensor, "B D"],
-        first: Float[Tensor, "B D"],
-        second: Float[Tensor, "B D"],
-    ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+    def forward(self, branches: Branches, slow: Branches | None = None) -> Loss:
         """The loss of a batch, and its three distances, unweighted."""
-        z, z1, z2 = self.projector(original), self.projector(first), self.projector(second)
+        z, z1, z2 = (self.projector(h) for h in branches)
+        if self.config.predictor == "random":
+            self._forget()
         terms = fpn_terms(z, z1, z2, self.predictor(z))
         loss = terms["views"] + terms["original"] + self.config.predictor_weight * terms["predict"]
         return loss, terms
+
+    @torch.no_grad()
+    def _forget(self) -> None:
+        """Give the predictor new random weights, as the authors' public code does."""
+        for layer in self.predictor:
+            if isinstance(layer, nn.Linear):
+                layer.reset_parameters()
 
 
 def fpn_terms(

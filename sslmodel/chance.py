@@ -1,0 +1,77 @@
+"""Random numbers by seed, epoch and clip: a clip's view is the same in any batch, on any device.
+
+So a run that is resumed, or divided among processes, sees what it would have seen undisturbed, and
+no generator's state has to be saved.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+# splitmix64: Steele, Lea and Flood, OOPSLA 2014, as published by S. Vigna; as signed integers.
+_STEP = -0x61C8864680B583EB
+_FIRST, _SECOND = -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15
+_BITS = 24  # of a uniform number: what float32 holds
+
+
+class ClipChance:
+    """Draws for the B clips of a batch, each from a stream of its own.
+
+    Streams that differ in seed, epoch, view or clip have nothing to do with each other. Each call
+    goes on where the last one stopped, as a torch.Generator does.
+
+    Args:
+        clips: (B,) the clips' numbers in the training set, on the device of the draws.
+        view: which of several views of a clip.
+    """
+
+    def __init__(self, seed: int, epoch: int, clips: Int[Tensor, " B"], view: int = 0):
+        self.device = clips.device
+        key = torch.zeros_like(clips)
+        for number in (seed, epoch, view, clips):
+            key = _mixed(key + number)
+        self._keys = key
+        self._drawn = 0
+
+    def uniform(self, *shape: int) -> Float[Tensor, "..."]:
+        """Even in 0 ≤ u < 1; the first axis is the clips."""
+        return _as_uniform(self._bits(*shape) >> (64 - _BITS))
+
+    def normal(self, *shape: int) -> Float[Tensor, "..."]:
+        """Mean 0, standard deviation 1 (Box and Muller, 1958)."""
+        bits = self._bits(*shape)
+        radius = (-2 * torch.log1p(-_as_uniform(bits >> (64 - _BITS)))).sqrt()
+        return radius * torch.cos(2 * math.pi * _as_uniform(bits >> (64 - 2 * _BITS)))
+
+    def _bits(self, batch: int, *shape: int) -> Int[Tensor, "..."]:
+        if batch != len(self._keys):
+            raise ValueError(f"expected a first axis of {len(self._keys)} clips, found {batch}")
+        count = math.prod(shape)
+        place = torch.arange(self._drawn, self._drawn + count, device=self.device)
+        self._drawn += count
+        return _mixed(self._keys[:, None] + place).view(batch, *shape)
+
+
+def _mixed(z: Int[Tensor, "*N"]) -> Int[Tensor, "*N"]:
+    """64 bits that look like chance, another for every z."""
+    z = (z + 1) * _STEP
+    z = (z ^ _shifted(z, 30)) * _FIRST
+    z = (z ^ _shifted(z, 27)) * _SECOND
+    return z ^ _shifted(z, 31)
+
+
+def _shifted(z: Int[Tensor, "*N"], bits: int) -> Int[Tensor, "*N"]:
+    """To the right, with zeros from the left, as unsigned numbers are."""
+    return (z >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _as_uniform(bits: Int[Tensor, "*N"]) -> Float[Tensor, "*N"]:
+    return (bits & ((1 << _BITS) - 1)).float() * 2.0**-_BITS
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> Int[Tensor, " N"]:
+    """The order of the clips in an epoch; on the CPU, so that it is the same for every device."""
+    key = int(_mixed(_mixed(torch.tensor(seed)) + epoch))
+    return torch.randperm(count, generator=torch.Generator().manual_seed(key & (2**63 - 1)))
