@@ -7,16 +7,17 @@ import errno
 import shlex
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from poseprep.errors import InputError
-from poseprep.options import Option, from_options, options
+from poseprep.options import Option, from_options, options, to_options
 from poseprep.settings import ExtractOptions, ExtractSettings, ImportSettings
 from poseprep.version import toolkit_version
-from sslmodel.config import OBJECTIVE_NAMES, PARTS, PretrainConfig, ProbeConfig
+from sslmodel.config import ENCODER_SIZES, OBJECTIVE_NAMES, PARTS, PretrainConfig, ProbeConfig
 
 # Exit codes, beside 0 (done) and 1 (a bug).
 EXIT_INPUT, EXIT_PROBLEMS, EXIT_COLLAPSE, EXIT_INTERRUPTED = 2, 3, 4, 130
@@ -31,7 +32,7 @@ _PLACES = {
 # What a command leaves behind when it is stopped.
 STOPPED = {
     "extract": "What is done is kept beside OUT; run the same command again to continue.",
-    "pretrain": "The run is unfinished and cannot be probed; run the same command again.",
+    "pretrain": "What is done is kept; the same command with --resume goes on.",
     "demo": "What was finished stays in its folder; the same command starts anew.",
 }
 
@@ -284,28 +285,79 @@ def show(store: Path, key: str, out: Path, videos: Path | None, no_video: bool, 
     say(f"{out}: {key}, {len(clip.time)} frames")
 
 
+def size_option(command: Any) -> Any:
+    """`--size`, of which single numbers are changed by `--encoder-…`."""
+    return click.option(
+        "--size",
+        type=click.Choice(tuple(ENCODER_SIZES)),
+        default="base",
+        show_default=True,
+        help="Of the encoder; --encoder-… changes single numbers of it.",
+    )(command)
+
+
+def given(context: click.Context, chosen: dict[str, Any]) -> dict[str, Any]:
+    """The options that the user typed."""
+    default = click.core.ParameterSource.DEFAULT
+    return {n: v for n, v in chosen.items() if context.get_parameter_source(n) is not default}
+
+
+def training_config(context: click.Context, size: str, chosen: dict[str, Any]) -> PretrainConfig:
+    """The config of an encoder of this size, with all that the user typed."""
+    start = replace(from_options(PretrainConfig, chosen), encoder=ENCODER_SIZES[size])
+    return from_options(PretrainConfig, {**to_options(start), **given(context, chosen)})
+
+
 @main.command()
-@click.argument("stores", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("stores", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/…]")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run in --out, by default the newest unfinished one under runs/.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
+@size_option
 @config_options(PretrainConfig)
 @click.pass_context
 def pretrain(
-    context: click.Context, stores: tuple[Path, ...], out: Path | None, quiet: bool, **chosen: Any
+    context: click.Context,
+    stores: tuple[Path, ...],
+    out: Path | None,
+    resume: bool,
+    quiet: bool,
+    size: str,
+    **chosen: Any,
 ) -> None:
     """Train an encoder on STORES (.h5) without their labels, and write a run folder.
 
     Only the train part is learned from; who that is follows the stores' splits, or their
-    signers, and is written into the run for `slr probe`.
+    signers, and is written into the run for `slr probe`. A run that was stopped or killed goes on
+    from its last checkpoint with --resume; its stores and settings are known.
     """
+    from sslmodel.device import launched_elsewhere
     from sslmodel.pretrain import pretrain as train
-    from sslmodel.runs import new_run_folder
+    from sslmodel.runs import find_unfinished_run, new_run_folder, read_unfinished
     from sslmodel.text import pretraining_summary
 
-    config = from_options(PretrainConfig, chosen)
+    if resume:
+        out = out or find_unfinished_run(Path("runs"))
+        begun, its_stores = read_unfinished(out)
+        typed = given(context, {"size": size, **chosen})
+        if "size" in typed:
+            begun = replace(begun, encoder=ENCODER_SIZES[size])
+        config = from_options(PretrainConfig, {**to_options(begun), **given(context, chosen)})
+        stores = stores or its_stores
+    else:
+        config = training_config(context, size, chosen)
+    if not stores:
+        raise InputError("expected at least one store (a path ending in .h5), found none")
     out = out or new_run_folder(Path("runs"), f"{stores[0].stem}-{config.objective}")
-    run = train(config, stores, out, progress=not quiet)
-    say(pretraining_summary(run))
+    # Of several processes one speaks.
+    silent = launched_elsewhere()
+    tell = (lambda text: None) if silent else say
+    run = train(config, stores, out, progress=not quiet and not silent, resume=resume, say=tell)
+    tell(pretraining_summary(run))
     if run.collapsed:
         context.exit(EXIT_COLLAPSE)
 
@@ -389,8 +441,11 @@ def results(folder: Path) -> None:
 @click.option("--phonology", default="", help="CSV of the signs' parameters; as for `slr probe`.")
 @click.option("--allow-signer-leak", is_flag=True, help="Score a split that leaks, and say so.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
+@size_option
 @config_options(PretrainConfig, but=("objective", "seed"))
+@click.pass_context
 def compare(
+    context: click.Context,
     store: Path,
     objectives: tuple[str, ...],
     seeds: int,
@@ -399,6 +454,7 @@ def compare(
     phonology: str,
     allow_signer_leak: bool,
     quiet: bool,
+    size: str,
     **chosen: Any,
 ) -> None:
     """Train and probe objectives at the same budget on STORE, and write the table and a plot.
@@ -412,7 +468,7 @@ def compare(
     unknown = set(objectives) - set(OBJECTIVE_NAMES)
     if unknown or not objectives:
         raise InputError(f"--objectives: expected some of {', '.join(OBJECTIVE_NAMES)}")
-    config = from_options(PretrainConfig, chosen)
+    config = training_config(context, size, chosen)
     out = out or Path("compare") / store.stem
     asked = ProbeConfig(part=part, phonology=phonology, allow_signer_leak=allow_signer_leak)
     for done in run_all(store, objectives, seeds, out, config, asked, not quiet):

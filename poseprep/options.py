@@ -113,6 +113,11 @@ def from_options(cls: type[T], values: Mapping[str, Any]) -> T:
     return _build(cls, flat, ())
 
 
+def to_options(config: Any) -> dict[str, Any]:
+    """The values of a config by `Option.name`: what `from_options` makes it of again."""
+    return {o.name: reduce(getattr, o.path, config) for o in options(type(config))}
+
+
 def from_dict(cls: type[T], values: Mapping[str, Any]) -> T:
     """The config that `dataclasses.asdict` was made from. Unknown names raise TypeError."""
     groups = {

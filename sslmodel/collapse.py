@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sslmodel.config import PretrainConfig
 from sslmodel.runlog import Record
 
 # Below this all embeddings are one spot: plain SL-FPN fell to 0.006. An untrained encoder on a
@@ -89,20 +90,21 @@ def collapse_reason(
 
 
 class CollapseWatch:
-    """Says so when the embedding was collapsed for some epochs in a row.
+    """Says when it is time to stop: when the embedding was collapsed for some epochs in a row.
 
     Args:
         untrained: the log's epoch 0, by which later ones are judged.
+        stop: whether it ever is.
         patience: how many epochs in a row; in the first ones an embedding may dip and recover.
     """
 
-    def __init__(self, untrained: Record, patience: int = 3):
-        self._untrained, self._patience, self._epochs = untrained, patience, 0
+    def __init__(self, untrained: Record, stop: bool, patience: int = 3):
+        self._untrained, self._stop, self._patience = untrained, stop, patience
 
-    def __call__(self, record: Record) -> bool:
-        """Whether it is time to stop."""
-        self._epochs = self._epochs + 1 if self.reason(record) else 0
-        return self._epochs >= self._patience
+    def stops(self, records: Sequence[Record]) -> bool:
+        """Whether the last epochs have all collapsed."""
+        last = [record for record in records[-self._patience :] if record.epoch > 0]
+        return self._stop and len(last) == self._patience and all(map(self.reason, last))
 
     def reason(self, record: Record) -> str | None:
         """The number that has fallen too low in this epoch; None where none has."""
@@ -124,24 +126,25 @@ def moved_most(first: Mapping[str, float], last: Mapping[str, float]) -> str:
     return max(last, key=change)
 
 
-def collapse_advice(objective: str, reason: str, records: Sequence[Record]) -> str:
+def collapse_advice(config: PretrainConfig, reason: str, records: Sequence[Record]) -> str:
     """What a collapsed run says to its user."""
+    trained = [record for record in records if record.terms]
+    first, last = trained[0], trained[-1]
+    term = moved_most(first.terms, last.terms)
+    stopped = (
+        f"Training stopped in epoch {last.epoch} of {config.epochs} "
+        "(`--no-stop-on-collapse` goes on). "
+        if last.epoch < config.epochs
+        else ""
+    )
     other = (
         "a larger `--sl-vicreg-variance`, which pushes dimensions apart"
-        if objective == "sl-vicreg"
+        if config.objective == "sl-vicreg"
         else "`--objective sl-vicreg`, which pushes dimensions apart"
     )
-    trained = [record for record in records if record.terms]
-    moved = ""
-    if trained:
-        first, last = trained[0], trained[-1]
-        name = moved_most(first.terms, last.terms)
-        moved = (
-            f" Its term `{name}` went from {first.terms[name]:.3g} in epoch {first.epoch} to "
-            f"{last.terms[name]:.3g} in epoch {last.epoch}."
-        )
     return (
         f"the embedding has collapsed: {reason}. All clips look nearly the same to this encoder. "
-        f"The objective was {objective}.{moved} Try {other}, a larger `--batch`, or a smaller "
-        "`--learning-rate`"
+        f"{stopped}The objective was {config.objective}; its term `{term}` went from "
+        f"{first.terms[term]:.3g} in epoch {first.epoch} to {last.terms[term]:.3g}. Try {other}, a "
+        "larger `--batch`, or a smaller `--learning-rate`"
     )

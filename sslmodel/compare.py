@@ -26,7 +26,7 @@ from sslmodel.phonology import read_phonology
 from sslmodel.plots import plot_comparison
 from sslmodel.pretrain import pretrain
 from sslmodel.probe import ENCODER, RAW, UNTRAINED, probe
-from sslmodel.runs import read_run, versions
+from sslmodel.runs import is_unfinished_run, read_run, versions
 from sslmodel.scores import Answers, compared, told_resampling, units_of
 from sslmodel.split import development, make_split
 from sslmodel.task import make_task
@@ -129,7 +129,8 @@ def compare(
     trials = []
     for seed in range(seeds):
         for objective in dict.fromkeys(objectives):
-            own = replace(config, objective=objective, seed=seed)
+            # Everybody has the whole budget: none is stopped.
+            own = replace(config, objective=objective, seed=seed, stop_on_collapse=False)
             budget = _budget(own, asked, content, labels)
             trial = _trial(store, budget, own, asked, out / f"{objective}-seed{seed}", progress)
             trials.append(trial)
@@ -193,7 +194,8 @@ def _trial(
             _check_same(there, {name: budget[name] for name in there}, folder)
             collapsed = bool(read_json(folder / "encoder.json")["about"]["collapsed"])
         else:
-            collapsed = pretrain(config, [store], folder, progress).collapsed
+            begun = is_unfinished_run(folder)  # and killed: it goes on
+            collapsed = pretrain(config, [store], folder, progress, resume=begun).collapsed
     except InputError as error:
         if "came apart" not in str(error):
             raise

@@ -63,6 +63,14 @@ class EncoderConfig:
     time_bins: int = _size(4, "stretches of time that are pooled apart")
 
 
+# The three sizes of `--size`; EncoderConfig's defaults are those of base.
+ENCODER_SIZES = {
+    "small": EncoderConfig(features=256, point_channels=16, part_channels=64),
+    "base": EncoderConfig(),
+    "large": EncoderConfig(features=1024, point_channels=64, part_channels=256, time_blocks=2),
+}
+
+
 @dataclass(frozen=True)
 class ViewConfig:
     """How strongly a view differs from its clip. 1.0 is one shoulder width."""

@@ -214,14 +214,35 @@ def check_distinct(datasets: Sequence[Dataset]) -> None:
         paths[dataset.content_hash] = dataset.path
 
 
+@dataclass(frozen=True, eq=False)
+class TrainingWindows:
+    """What is learned from.
+
+    Attributes:
+        points, seen: as in `Dataset`.
+        keys: (W,) the key of each window's clip; with several stores, the store's name before it.
+        clips: how many clips the windows are of.
+        told: what the user must know.
+    """
+
+    points: Float[Tensor, "W T V C"]
+    seen: Float[Tensor, "W T V"]
+    keys: list[str]
+    clips: int
+    told: list[str]
+
+
 def training_windows(
     datasets: Sequence[Dataset], splits: Sequence[Split], all_clips: bool
-) -> tuple[Float[Tensor, "W T V C"], Float[Tensor, "W T V"], int, list[str]]:
-    """What is learned from: windows, how many clips they are of, and what to tell the user.
+) -> TrainingWindows:
+    """The train part's windows that show somebody.
 
     A clip of train with the points of a clip of val or test, in whichever store, is left out.
+
+    Raises:
+        InputError: there are fewer than two clips.
     """
-    points, seen, clips, told = [], [], 0, []
+    points, seen, keys, clips, told = [], [], [], 0, []
     every = Split(np.concatenate([split.part for split in splits]), "")
     digests, person = (
         np.concatenate([getattr(d, c) for d in datasets]) for c in ("digests", "person")
@@ -241,9 +262,11 @@ def training_windows(
         rows = rows[dataset.seen[rows].flatten(1).any(dim=1)]
         points.append(dataset.points[rows])
         seen.append(dataset.seen[rows])
+        prefix = f"{dataset.path.name}:" if len(datasets) > 1 else ""
+        keys += [prefix + key for key in dataset.keys[dataset.clip[rows].numpy()]]
     if clips < 2:
         raise InputError(
             f"expected at least 2 clips with a person in the train part, found {clips}; "
             "extract more videos, or pretrain with `--all-clips`"
         )
-    return torch.cat(points), torch.cat(seen), clips, told
+    return TrainingWindows(torch.cat(points), torch.cat(seen), keys, clips, told)

@@ -28,7 +28,7 @@ class Learner(nn.Module):
     def forward(
         self, branches: Sequence[Branch], sizes: tuple[int, ...]
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
-        """The loss of the whole batch, and what is logged of it: its terms, and how alike views are.
+        """The loss of the whole batch; and what is logged: its terms, and how alike views are.
 
         Args:
             branches: this process's rows of the original (where the objective reads it) and views.

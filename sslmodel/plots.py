@@ -28,17 +28,19 @@ _COLOURS = (_BLUE, _ORANGE, "#3c9d5c", "#7d5ba6")
 
 
 def plot_curve(records: Sequence[Record], path: Path, title: str) -> None:
-    """The loss and its terms, and beside them the embedding's spread and effective rank."""
+    """The loss and its terms; the embedding's spread and effective rank; how alike views are."""
     epochs = [record.epoch for record in records]
-    figure = Figure(figsize=(10, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(13.5, 3.8), layout="constrained")
+    left, right, last = figure.subplots(1, 3)
     trained = [record for record in records if record.loss is not None]
     steps = [record.epoch for record in trained]
     left.plot(steps, [record.loss for record in trained], color=_GREY, lw=2.2, label="loss")
     for name, colour in zip(trained[0].terms, cycle(_COLOURS), strict=False):
         values = [record.terms[name] for record in trained]
         left.plot(steps, values, color=colour, lw=1.5, label=name)
-    left.set_yscale("log")
+    # A likeness falls below zero, where a logarithm ends.
+    losses = [value for r in trained for value in (r.loss or 0.0, *r.terms.values())]
+    left.set_yscale("log" if min(losses) > 0 else "linear")
     left.set(xlabel="epoch", ylabel="loss, and its terms unweighted")
     left.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     right.plot(epochs, [record.spread for record in records], color=_BLUE, lw=1.8)
@@ -52,7 +54,16 @@ def plot_curve(records: Sequence[Record], path: Path, title: str) -> None:
     rank.plot(epochs, [record.rank for record in records], color=_ORANGE, lw=1.8)
     rank.set_ylim(bottom=0)
     rank.set_ylabel("effective rank (RankMe)", color=_ORANGE)
-    for axes in (left, right, rank):
+    last.plot(steps, [r.invariance for r in trained], color=_BLUE, lw=1.8)
+    last.axhline(0, color=_GREY, lw=0.8, ls=":")
+    last.set_ylim(top=1.02)
+    last.set(xlabel="epoch", title="Are a clip's views alike?")
+    last.set_ylabel("invariance (1: one point)", color=_BLUE)
+    distance = last.twinx()
+    distance.plot(steps, [r.alignment for r in trained], color=_ORANGE, lw=1.8)
+    distance.set_ylim(bottom=0)
+    distance.set_ylabel("alignment (distance of views)", color=_ORANGE)
+    for axes in (left, right, rank, last, distance):
         axes.spines["top"].set_visible(False)
     figure.suptitle(title, color=_INK, fontsize=11, parse_math=False)
     _save(figure, path)

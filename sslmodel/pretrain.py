@@ -2,35 +2,47 @@
 
 import math
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from lightning_fabric import Fabric
+from torch import Tensor
 
 from poseprep.errors import InputError
 from poseprep.options import check
 from poseprep.skeleton import Skeleton
+from sslmodel.chance import ClipChance, epoch_order
 from sslmodel.checkpoint import save_encoder
-from sslmodel.collapse import collapse_advice, collapse_reason, effective_rank, feature_spread
+from sslmodel.collapse import (
+    CollapseWatch,
+    collapse_advice,
+    effective_rank,
+    feature_spread,
+)
 from sslmodel.config import PretrainConfig
-from sslmodel.dataset import check_distinct, common_skeleton, load, training_windows
-from sslmodel.device import fabric_on
+from sslmodel.cost import encoder_summary
+from sslmodel.dataset import Dataset, check_distinct, common_skeleton, load, training_windows
+from sslmodel.device import training_fabric
 from sslmodel.encoder import Encoder
+from sslmodel.learner import Branch, Learner
 from sslmodel.objectives import OBJECTIVES
 from sslmodel.plots import plot_curve
+from sslmodel.resume import load_state, save_state
 from sslmodel.runlog import Record, RunLog
-from sslmodel.runs import is_unfinished_run, versions, write_run_head
+from sslmodel.runs import check_same_run, is_unfinished_run, versions, write_run_head
 from sslmodel.split import Split, leak_remarks, split_stores
-from sslmodel.views import make_views
+from sslmodel.views import augment
 
 # Enough to tell whether an embedding is alive; the rank's cost grows with their square.
 _WATCHED_WINDOWS = 2048
+# Between two checkpoints, at least: writing them must not cost more than training does.
+_CHECKPOINT_SECONDS = 20.0
+_NAMED_CLIPS = 8
 
 
 @dataclass(frozen=True)
@@ -50,99 +62,131 @@ class Pretrained:
 
 
 def pretrain(
-    config: PretrainConfig, stores: Sequence[Path], out: Path, progress: bool = True
+    config: PretrainConfig,
+    stores: Sequence[Path],
+    out: Path,
+    progress: bool = True,
+    resume: bool = False,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Pretrained:
     """Train an encoder on the train part of these stores and write the run to `out`.
 
-    The encoder's files are written at the very end: a run that has them is finished; one that
-    has not is begun anew. The same stores, config and machine give the same weights on a CPU.
+    The encoder's files are written at the very end: a run that has them is finished. One that has
+    not is gone on with (`resume`), or begun anew. The same stores, config, machine and number of
+    threads give the same weights on a CPU, interrupted or not.
+
+    Args:
+        resume: go on from the run's last checkpoint; `config` and `stores` must be the run's.
+        say: told what the encoder is, before training begins.
 
     Raises:
-        InputError: a setting is not allowed, `out` holds something, a store is unfit, there is
-            nothing to learn from, or the loss or an embedding is no finite number any more.
+        InputError: a setting is not allowed, `out` holds something or cannot be written, a store
+            is unfit or has changed, there is nothing to learn from, or the loss or an embedding is
+            no finite number any more.
     """
     began = time.monotonic()
-    _check(config, out)
+    _check(config)
+    if not resume:
+        _check_place(out)
+    fabric = training_fabric(config.accelerator, config.devices, config.nodes, config.precision)
     skeleton = common_skeleton(stores)
     datasets = [load(path, skeleton, config.input) for path in stores]
     check_distinct(datasets)
     splits = split_stores([(d.signs, d.signers, d.splits) for d in datasets], config.split_seed)
-    points, seen, clips, told = training_windows(datasets, splits, config.all_clips)
-    every = Split(np.concatenate([split.part for split in splits]), "")
-    signers, given = (
-        np.concatenate([getattr(d, c) for d in datasets]) for c in ("signers", "splits")
-    )
-    told += leak_remarks(every, signers, given)
+    windows = training_windows(datasets, splits, config.all_clips)
+    told = [*windows.told, *_leaks(datasets, splits)]
+    if resume:
+        check_same_run(out, config, datasets)
 
-    fabric = fabric_on(config.accelerator)
-    points, seen = fabric.to_device(points), fabric.to_device(seen)  # all of it, once
-    encoder, objective = build(config, skeleton, points, seen)
+    fabric.launch()
+    # All of it, once; views are made where it lies.
+    points, seen = fabric.to_device(windows.points), fabric.to_device(windows.seen)
+    steps = steps_an_epoch(len(points), config.batch, fabric.world_size)
+    learner = build(config, skeleton, points, seen)
+    encoder, objective = learner.encoder, learner.objective
     optimizer = torch.optim.AdamW(
-        [*encoder.parameters(), *objective.parameters()],
+        [weight for weight in learner.parameters() if weight.requires_grad],
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
+        fused=True,
     )
-    # In an epoch; no batch of one, which has no variance.
-    steps = min(math.ceil(len(points) / config.batch), len(points) // 2)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, partial(warmup_then_cosine, total=config.epochs * steps, warmup=config.warmup)
-    )
-    embed, stepper = fabric.setup(encoder, optimizer)
-    criterion = fabric.setup_module(objective)
-    generator = torch.Generator(device=fabric.device).manual_seed(config.seed)
+    say(encoder_summary(encoder, config.input.frames))
+    if fabric.is_global_zero:
+        _make_folder(out)
+    fabric.barrier()
+    records, damaged = load_state(out, learner, optimizer) if resume else ([], [])
+    told += damaged
+    if config.compile:
+        encoder.compile()
+    model, stepper = fabric.setup(learner, optimizer)
     mirror = torch.as_tensor(np.asarray(skeleton.mirror), device=fabric.device)
 
-    _make_folder(out)
-    with RunLog(out, config.epochs, progress) as log:
-        write_run_head(out, config, datasets, splits, fabric.device)
-        spread, rank = alive(encoder, points, seen, epoch=0)
-        log.write(Record(0, spread, rank, seconds=round(time.monotonic() - began, 3)))
-        for epoch in range(1, config.epochs + 1):
-            sums: dict[str, float] = defaultdict(float)
-            for chosen in batches(len(points), steps, generator):
-                p, s = points[chosen], seen[chosen]  # (B, T, V, 2), (B, T, V)
-                (p1, s1), (p2, s2) = make_views(
-                    p, s, config.views, skeleton.parts, mirror, generator
-                )
-                # The three branches share every weight, so they go through together.
-                h = embed(torch.cat([p, p1, p2]), torch.cat([s, s1, s2]))  # (3B, D)
-                loss, terms = criterion(*h.chunk(3))
+    with _writing(fabric, out, config.epochs, progress, records) as log:
+        if not records:
+            if log is not None:
+                write_run_head(out, config, datasets, splits, fabric.device)
+            records = [Record(0, *alive(encoder, points, seen, epoch=0))]
+            _note(log, records[0])
+        watch = CollapseWatch(records[0], config.stop_on_collapse)
+        earlier, saved = records[-1].seconds, time.monotonic()
+        while records[-1].epoch < config.epochs and not watch.stops(records):
+            epoch = records[-1].epoch + 1
+            sums = _Sums(steps, fabric.device)
+            order = epoch_order(config.seed, epoch, len(points)).to(fabric.device)
+            for step, batch in enumerate(order.tensor_split(steps)):
+                done = (epoch - 1) * steps + step
+                rate = warmup_then_cosine(done, config.epochs * steps, config.warmup)
+                _set_learning_rate(stepper, rate * config.learning_rate)
+                shares = batch.tensor_split(fabric.world_size)
+                own = shares[fabric.global_rank]
+                p, s = points[own], seen[own]  # (b, T, V, 2), (b, T, V)
+                branches: list[Branch] = [
+                    augment(p, s, config.views, skeleton.parts, mirror, chance)
+                    for chance in (ClipChance(config.seed, epoch, own, view) for view in (1, 2))
+                ]
+                if objective.reads_original:
+                    branches.insert(0, (p, s))
+                loss, watched = model(branches, tuple(map(len, shares)))
                 stepper.zero_grad()
                 fabric.backward(loss)
                 stepper.step()
-                schedule.step()
-                for name, value in {"loss": loss, **terms}.items():
-                    sums[name] += float(value.detach())
-            means = {name: total / steps for name, total in sums.items()}
-            _check_finite(means["loss"], epoch)
+                learner.follow((done + 1) / (config.epochs * steps))
+                sums.add(step, loss, watched)
+            _check_finite(sums, epoch, order, windows.keys)
             spread, rank = alive(encoder, points, seen, epoch)
-            rate, elapsed = float(schedule.get_last_lr()[0]), round(time.monotonic() - began, 3)
-            log.write(Record(epoch, spread, rank, means.pop("loss"), means, rate, elapsed))
+            seconds = earlier + time.monotonic() - began
+            records.append(sums.record(epoch, spread, rank, rate * config.learning_rate, seconds))
+            _note(log, records[-1])
+            if log is not None and time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                save_state(out, learner, optimizer, records)
+                saved = time.monotonic()
 
-    first = log.records[0]
-    reason = collapse_reason(spread, rank, untrained_spread=first.spread, untrained_rank=first.rank)
+    last = records[-1]
+    reason = watch.reason(last)
     if reason is not None:
-        told.append(collapse_advice(config.objective, reason))
-    title = f"{config.objective} on {clips} clips without labels, seed {config.seed}"
-    plot_curve(log.records, out / "curve.png", title)
-    about = {
-        "objective": config.objective,
-        "stores": [dataset.content_hash for dataset in datasets],
-        "clips": clips,
-        "seed": config.seed,
-        "epochs": config.epochs,
-        "collapsed": reason is not None,
-        "versions": versions(),
-    }
-    save_encoder(out, encoder, config.input, about)
+        told.append(collapse_advice(config, reason, records))
+    if fabric.is_global_zero:
+        title = f"{config.objective} on {windows.clips} clips without labels, seed {config.seed}"
+        plot_curve(records, out / "curve.png", title)
+        about = {
+            "objective": config.objective,
+            "stores": [dataset.content_hash for dataset in datasets],
+            "clips": windows.clips,
+            "seed": config.seed,
+            "epochs": last.epoch,
+            "collapsed": reason is not None,
+            "versions": versions(),
+        }
+        save_encoder(out, encoder, config.input, about)
+    fabric.barrier()
     return Pretrained(
         folder=out,
-        clips=clips,
-        epochs=config.epochs,
-        seconds=time.monotonic() - began,
-        loss=log.records[-1].loss or 0.0,
-        spread=spread,
-        rank=rank,
+        clips=windows.clips,
+        epochs=last.epoch,
+        seconds=last.seconds,
+        loss=last.loss or 0.0,
+        spread=last.spread,
+        rank=last.rank,
         split="; ".join(dict.fromkeys(split.how for split in splits)),
         collapsed=reason is not None,
         warnings=told,
@@ -154,15 +198,30 @@ def build(
     skeleton: Skeleton,
     points: Float[Tensor, "W T V C"],
     seen: Float[Tensor, "W T V"],
-) -> tuple[Encoder, nn.Module]:
+) -> Learner:
     """A fresh encoder and objective: weights by the seed, the input's scale by the clips."""
     with torch.random.fork_rng(devices=[]):
         # The CPU's generator alone, which is put back afterwards; a GPU's would not be.
         torch.default_generator.manual_seed(config.seed)
         encoder = Encoder(skeleton, config.encoder)
-        objective = OBJECTIVES[config.objective](config.encoder.features, config)
-    encoder.to(points.device).fit_input(points, seen)
-    return encoder, objective
+        encoder.to(points.device).fit_input(points, seen)
+        learner = Learner(encoder, OBJECTIVES[config.objective](config.encoder.features, config))
+    return learner.to(points.device)
+
+
+def steps_an_epoch(windows: int, batch: int, processes: int) -> int:
+    """How many batches an epoch has: of at most `batch` windows, and none of one alone.
+
+    Raises:
+        InputError: a process would have nothing of a batch.
+    """
+    steps = max(1, min(math.ceil(windows / batch), windows // 2))
+    if windows // steps < processes:
+        raise InputError(
+            f"{processes} processes, but {windows // steps} clips in a batch; give fewer "
+            "`--devices` or a larger `--batch`"
+        )
+    return steps
 
 
 def warmup_then_cosine(step: int, total: int, warmup: float) -> float:
@@ -173,13 +232,72 @@ def warmup_then_cosine(step: int, total: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
 
 
-def batches(count: int, steps: int, generator: torch.Generator) -> Iterator[Int[Tensor, " B"]]:
-    """One epoch in a new order, every clip once. Batches are as equal as can be.
+class _Sums:
+    """Loss and terms of an epoch's steps, kept on the device: nobody waits for them in between."""
 
-    A small last batch would have a noisy variance and covariance, and a single clip has none.
-    """
-    order = torch.randperm(count, generator=generator, device=generator.device)
-    return iter(order.tensor_split(steps))
+    def __init__(self, steps: int, device: torch.device):
+        self.losses = torch.zeros(steps, device=device)
+        self._sums: dict[str, Tensor] = {}
+
+    def add(self, step: int, loss: Tensor, watched: dict[str, Tensor]) -> None:
+        self.losses[step] = loss.detach()
+        for name, value in watched.items():
+            self._sums[name] = self._sums.get(name, 0) + value.detach()
+
+    def record(
+        self, epoch: int, spread: float, rank: float, learning_rate: float, seconds: float
+    ) -> Record:
+        """The epoch's line in the log."""
+        steps = len(self.losses)
+        means = {name: float(total) / steps for name, total in self._sums.items()}
+        alignment, separation = means.pop("alignment"), means.pop("separation")
+        return Record(
+            epoch=epoch,
+            spread=spread,
+            rank=rank,
+            loss=float(self.losses.mean()),
+            terms=means,
+            alignment=alignment,
+            invariance=1 - alignment / separation if separation > 0 else 0.0,
+            learning_rate=learning_rate,
+            seconds=round(seconds, 3),
+        )
+
+
+def _set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+@contextmanager
+def _writing(
+    fabric: Fabric, out: Path, epochs: int, progress: bool, records: Sequence[Record]
+) -> Iterator[RunLog | None]:
+    """The run's log in the process that writes; None in the others."""
+    if not fabric.is_global_zero:
+        yield None
+        return
+    try:
+        with RunLog(out, epochs, progress, records) as log:
+            yield log
+    except OSError as error:
+        raise InputError(
+            f"{out}: cannot be written ({error.strerror or error}); make room there, and go on "
+            "with the same command and `--resume`"
+        ) from error
+
+
+def _note(log: RunLog | None, record: Record) -> None:
+    if log is not None:
+        log.write(record)
+
+
+def _leaks(datasets: Sequence[Dataset], splits: Sequence[Split]) -> list[str]:
+    every = Split(np.concatenate([split.part for split in splits]), "")
+    signers, given = (
+        np.concatenate([getattr(d, c) for d in datasets]) for c in ("signers", "splits")
+    )
+    return leak_remarks(every, signers, given)
 
 
 @torch.no_grad()
@@ -191,17 +309,20 @@ def alive(
         points[:_WATCHED_WINDOWS].split(256), seen[:_WATCHED_WINDOWS].split(256), strict=True
     )
     embeddings = torch.cat([encoder(p, s) for p, s in pairs])
-    _check_finite(float(embeddings.abs().amax()), epoch)
+    _check_alive(embeddings, epoch)
     return feature_spread(embeddings), effective_rank(embeddings)
 
 
-def _check(config: PretrainConfig, out: Path) -> None:
+def _check(config: PretrainConfig) -> None:
     check(config)
     if config.encoder.features % config.encoder.time_bins:
         raise InputError(
             "--encoder-features: expected a multiple of --encoder-time-bins "
             f"({config.encoder.time_bins}), found {config.encoder.features}"
         )
+
+
+def _check_place(out: Path) -> None:
     taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
     if taken and not is_unfinished_run(out):
         raise InputError(f"{out}: there is something already; give another folder with `--out`")
@@ -216,9 +337,24 @@ def _make_folder(out: Path) -> None:
         ) from error
 
 
-def _check_finite(value: float, epoch: int) -> None:
-    if not math.isfinite(value):
+def _check_finite(sums: _Sums, epoch: int, order: Int[Tensor, " N"], keys: Sequence[str]) -> None:
+    """Raise InputError that names the first batch whose loss is no finite number."""
+    bad = torch.nonzero(~sums.losses.isfinite())[:, 0]
+    if not len(bad):
+        return
+    step = int(bad[0])
+    clips = [keys[i] for i in order.tensor_split(len(sums.losses))[step].tolist()]
+    more = ", …" if len(clips) > _NAMED_CLIPS else ""
+    raise InputError(
+        f"training came apart in epoch {epoch}, step {step + 1} of {len(sums.losses)}: the loss is "
+        "no finite number any more, so no encoder was written. The batch was: "
+        f"{', '.join(clips[:_NAMED_CLIPS])}{more}. Try a smaller `--learning-rate`"
+    )
+
+
+def _check_alive(embeddings: Float[Tensor, "W D"], epoch: int) -> None:
+    if not embeddings.isfinite().all():
         raise InputError(
-            f"training came apart in epoch {epoch}: the loss or an embedding is no finite number "
-            "any more, so no encoder was written; try a smaller `--learning-rate`"
+            f"training came apart in epoch {epoch}: an embedding is no finite number any more, so "
+            "no encoder was written; try a smaller `--learning-rate`"
         )

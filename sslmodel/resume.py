@@ -100,10 +100,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], list[Record]]:
     return tensors, [Record(**values) for values in json.loads(about["records"])]
 
 
-def _put(
-    tensors: dict[str, Tensor], learner: nn.Module, optimizer: torch.optim.Optimizer
-) -> None:
-    weights, moments = {}, {}
+def _put(tensors: dict[str, Tensor], learner: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    weights: dict[str, Tensor] = {}
+    moments: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         group, _, rest = name.partition(".")
         if group == "learner":

@@ -13,6 +13,7 @@ import torch
 
 from poseprep.errors import InputError
 from poseprep.options import check, from_dict
+from poseprep.settings import differences
 from poseprep.version import toolkit_version
 from sslmodel.checkpoint import DAMAGED, read_json, write_json
 from sslmodel.config import PretrainConfig
@@ -105,6 +106,62 @@ def write_run_head(
             for dataset, split in zip(datasets, splits, strict=True)
         },
     )
+
+
+# What a run may be gone on with differently: where it is computed, not what.
+_ELSEWHERE = ("accelerator", "devices", "nodes", "compile", "stop_on_collapse")
+
+
+def check_same_run(folder: Path, config: PretrainConfig, datasets: Sequence[Dataset]) -> None:
+    """Raise InputError where a folder holds no unfinished run of this config and these stores."""
+    begun, stores = read_unfinished(folder)
+    there, now = ({**asdict(one), **dict.fromkeys(_ELSEWHERE)} for one in (begun, config))
+    found = differences(there, now)
+    if found:
+        raise InputError(
+            f"{folder}: was begun with other settings (there → now): {'; '.join(found[:5])}. Give "
+            "the same, or leave `--resume` out and give another folder with `--out`"
+        )
+    head = read_json(folder / "config.json")
+    hashes = [store.get("sha256") for store in head["stores"]]
+    if [dataset.content_hash for dataset in datasets] != hashes:
+        raise InputError(
+            f"{folder}: learned from {', '.join(map(str, stores))}; what is given now are others, "
+            "or they have changed since. Give these as they were, or begin anew without `--resume`"
+        )
+
+
+def read_unfinished(folder: Path) -> tuple[PretrainConfig, tuple[Path, ...]]:
+    """The config of a run that did not come to its end, and the stores that it learns from.
+
+    Raises:
+        InputError: the folder holds no such run.
+    """
+    if (folder / "encoder.json").exists():
+        raise InputError(f"{folder}: has come to its end already; `slr probe {folder}` scores it")
+    if not is_unfinished_run(folder):
+        raise InputError(
+            f"{folder}: expected an unfinished run to go on with, found none; leave `--resume` "
+            "out to begin one"
+        )
+    head = read_json(folder / "config.json")
+    try:
+        config = from_dict(PretrainConfig, head["config"])
+        check(config)
+        return config, tuple(Path(store["path"]) for store in head["stores"])
+    except DAMAGED as error:
+        raise InputError(
+            f"{folder}: config.json is damaged, or of another version ({error}); begin anew: the "
+            "same command without `--resume`"
+        ) from error
+
+
+def find_unfinished_run(root: Path) -> Path:
+    """The run below `root` that was begun last and did not end; InputError where there is none."""
+    found = [path for path in root.glob("*") if path.is_dir() and is_unfinished_run(path)]
+    if not found:
+        raise InputError(f"{root}: no unfinished run to go on with; name it with `--out`")
+    return max(found, key=lambda path: (path / "config.json").stat().st_mtime)
 
 
 def read_run(folder: Path) -> Run:

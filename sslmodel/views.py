@@ -2,8 +2,8 @@
 
 Every function takes points (B, T, V, C) and seen (B, T, V; 1 where a point is known, else 0)
 and a generator on their device (torch's, or `ClipChance`), and returns both anew. Each clip of a
-batch draws its own random numbers, and what is drawn for a clip holds for all its frames and points unless the
-name says otherwise. C is 2 (x, y) or 3; turns happen in the picture's plane.
+batch draws its own random numbers, and what is drawn for a clip holds for all its frames and
+points unless the name says otherwise. C is 2 (x, y) or 3; turns happen in the picture's plane.
 Lengths are in units of `poseprep.normalize`: 1.0 is one shoulder width.
 """
 

@@ -3,8 +3,19 @@
 import pytest
 import torch
 
-from sslmodel.collapse import collapse_advice, collapse_reason, effective_rank, feature_spread
+from sslmodel.collapse import (
+    CollapseWatch,
+    alignment,
+    collapse_advice,
+    collapse_reason,
+    effective_rank,
+    feature_spread,
+    moved_most,
+    separation,
+)
+from sslmodel.config import PretrainConfig
 from sslmodel.objectives import OBJECTIVES
+from sslmodel.runlog import Record
 
 
 def test_spread_is_one_on_the_whole_sphere_and_zero_on_one_spot() -> None:
@@ -41,9 +52,41 @@ def test_clips_that_are_hardly_different_have_not_collapsed_before_the_first_ste
     assert reason(0.001, 1.5, (0.02, 1.5))
 
 
+def records(*spreads: float) -> list[Record]:
+    first = Record(0, 0.3, 20.0)
+    terms = [{"pull": 0.1 / 10**i, "push": 0.5} for i in range(len(spreads))]
+    later = zip(spreads, terms, strict=True)
+    return [first, *(Record(i, s, 20.0, 1.0, t) for i, (s, t) in enumerate(later, start=1))]
+
+
+def test_training_stops_when_the_embedding_stays_collapsed() -> None:
+    watch = CollapseWatch(Record(0, 0.3, 20.0), stop=True)
+    assert not watch.stops(records(0.01, 0.01))
+    assert not watch.stops(records(0.01, 0.01, 0.2, 0.01))
+    assert watch.stops(records(0.3, 0.01, 0.01, 0.01))
+    assert not CollapseWatch(Record(0, 0.3, 20.0), stop=False).stops(records(*[0.01] * 9))
+
+
+def test_the_term_that_moved_the_most_is_named() -> None:
+    assert moved_most({"pull": 0.1, "push": 0.5}, {"pull": 1e-5, "push": 0.4}) == "pull"
+    assert moved_most({"a": -0.1, "b": 3.0}, {"a": -0.99, "b": 3.1}) == "a"
+    assert moved_most({"a": 0.0}, {"a": 0.0}) == "a"
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_advice_is_never_to_use_what_was_used(objective: str) -> None:
-    advice = collapse_advice(objective, "feature spread 0.006")
+    config = PretrainConfig(objective=objective, epochs=9)
+    advice = collapse_advice(config, "feature spread 0.006", records(0.3, 0.01, 0.01))
     assert "feature spread 0.006" in advice
+    assert "its term `pull` went from 0.1 in epoch 1 to 0.001" in advice
+    assert "stopped in epoch 3 of 9" in advice
     assert f"--objective {objective}" not in advice
-    assert "try " in advice
+    assert "Try " in advice
+
+
+def test_alignment_and_separation_by_hand() -> None:
+    z = torch.tensor([[2.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    turned = torch.tensor([[0.0, 1.0], [0.0, 3.0], [-2.0, 0.0]])
+    assert alignment(z, turned).item() == pytest.approx(2 / 3)  # (√2² + 0 + 0) / 3
+    assert separation(z).item() == pytest.approx(8 / 3)  # (2 + 2 + 4) / 3
+    assert separation(torch.ones(4, 3)).item() == pytest.approx(0, abs=1e-6)

@@ -13,11 +13,12 @@ from sslmodel_corpus import HAND, write_store
 from poseprep.errors import InputError
 from poseprep.options import from_dict
 from poseprep.skeleton import HOLISTIC
+from sslmodel.chance import epoch_order
 from sslmodel.checkpoint import read_encoder
 from sslmodel.config import EncoderConfig, InputConfig, PretrainConfig
 from sslmodel.encoder import Encoder
 from sslmodel.objectives import OBJECTIVES
-from sslmodel.pretrain import alive, batches, pretrain
+from sslmodel.pretrain import alive, pretrain, steps_an_epoch
 from sslmodel.runs import read_run
 
 TINY = PretrainConfig(
@@ -142,7 +143,10 @@ def test_a_collapse_is_said(store: Path, tmp_path: Path) -> None:
     config = replace(TINY, objective="sl-fpn", epochs=15, learning_rate=0.05)
     done = pretrain(config, [store], tmp_path / "r", progress=False)
     assert done.collapsed
+    assert done.epochs < 15
     assert "collapsed" in done.warnings[-1]
+    whole = replace(config, stop_on_collapse=False)
+    assert pretrain(whole, [store], tmp_path / "whole", progress=False).epochs == 15
     assert json.loads((tmp_path / "r/encoder.json").read_text())["about"]["collapsed"]
 
 
@@ -182,7 +186,7 @@ def test_a_training_that_comes_apart_says_when_and_writes_no_encoder(
     objective: str, store: Path, tmp_path: Path
 ) -> None:
     config = replace(TINY, objective=objective, learning_rate=1e30, warmup=0.0)
-    with pytest.raises(InputError, match="in epoch 1: .*--learning-rate"):
+    with pytest.raises(InputError, match="in epoch 1.*The batch was: sign.*--learning-rate"):
         pretrain(config, [store], tmp_path / "r", progress=False)
     assert not (tmp_path / "r/encoder.json").exists()
     for line in (tmp_path / "r/log.jsonl").read_text().splitlines():
@@ -231,10 +235,14 @@ def test_the_watched_numbers_need_finite_embeddings() -> None:
         alive(Encoder(HAND, TINY.encoder), points, seen, epoch=0)
 
 
-@pytest.mark.parametrize(("count", "steps"), [(9, 2), (64, 2), (3, 1)])
-def test_an_epoch_has_every_clip_once_in_batches_of_like_size(count: int, steps: int) -> None:
-    parts = list(batches(count, steps, torch.Generator().manual_seed(0)))
-    assert sorted(torch.cat(parts).tolist()) == list(range(count))
-    sizes = [len(part) for part in parts]
-    assert len(sizes) == steps
-    assert max(sizes) - min(sizes) <= 1
+def test_an_epoch_has_batches_of_at_most_the_size_and_none_of_one() -> None:
+    assert [steps_an_epoch(count, 4, 1) for count in (2, 3, 4, 5, 8, 9)] == [1, 1, 1, 2, 2, 3]
+    with pytest.raises(InputError, match="5 processes, but 4 clips in a batch"):
+        steps_an_epoch(8, 4, 5)
+
+
+def test_an_epoch_has_every_clip_once_in_an_order_of_its_own() -> None:
+    orders = [epoch_order(seed, epoch, 50) for seed in (0, 1) for epoch in (1, 2)]
+    assert all(sorted(order.tolist()) == list(range(50)) for order in orders)
+    assert len({tuple(order.tolist()) for order in orders}) == 4
+    assert torch.equal(orders[0], epoch_order(0, 1, 50))

@@ -9,6 +9,7 @@ from sslmodel_corpus import SMALL
 from torch import Tensor
 
 from sslmodel import views
+from sslmodel.chance import ClipChance
 from sslmodel.config import ViewConfig
 
 MIRROR = torch.as_tensor(np.asarray(SMALL.mirror))
@@ -175,6 +176,17 @@ def test_views_are_decided_by_the_generator_alone(batch) -> None:
 
 def test_the_two_views_differ_and_the_original_is_untouched(batch) -> None:
     before = batch[0].clone()
-    first, second = views.make_views(*batch, ViewConfig(), SMALL.parts, MIRROR, generator())
+    first, second = (augment(batch, ViewConfig(), seed) for seed in (1, 2))
     assert not torch.allclose(first[0], second[0])
     assert torch.equal(batch[0], before)
+
+
+def test_a_clips_view_is_the_same_in_any_batch(batch) -> None:
+    def view(rows: list[int]) -> Tensor:
+        chance = ClipChance(3, 7, torch.tensor(rows))
+        made = (batch[0][rows], batch[1][rows])
+        return views.augment(*made, ViewConfig(permute_ends=1.0), SMALL.parts, MIRROR, chance)[0]
+
+    together, apart = view([0, 1, 2, 3, 4]), [view([4, 1]), view([3])]
+    torch.testing.assert_close(together[[4, 1]], apart[0])
+    torch.testing.assert_close(together[[3]], apart[1])

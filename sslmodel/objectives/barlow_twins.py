@@ -1,6 +1,5 @@
 """Barlow Twins: two views correlate in every dimension, and dimensions not with each other."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 

@@ -1,6 +1,7 @@
 """What every objective is: a loss over branches, with heads of its own."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -45,10 +46,10 @@ def move_towards(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
 
     Source: He et al., MoCo, arXiv 1911.05722, eq. 2.
     """
-    for a, b in zip(slow.parameters(), fast.parameters(), strict=True):
-        a.lerp_(b, 1 - momentum)
-    for a, b in zip(slow.buffers(), fast.buffers(), strict=True):
-        a.copy_(b)
+    for own, other in zip(slow.parameters(), fast.parameters(), strict=True):
+        own.lerp_(other, 1 - momentum)
+    for kept, newest in zip(slow.buffers(), fast.buffers(), strict=True):
+        kept.copy_(newest)
 
 
 def frozen(module: nn.Module) -> nn.Module:
@@ -63,7 +64,7 @@ def head(sizes: Sequence[int], last_norm: bool = False) -> nn.Sequential:
     `last_norm` also normalises the output, without a scale of its own.
     """
     layers: list[nn.Module] = []
-    for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (a, b) in enumerate(pairwise(sizes)):
         last = i == len(sizes) - 2
         # A normalisation that follows takes the bias away again.
         layers.append(nn.Linear(a, b, bias=last and not last_norm))

@@ -4,7 +4,7 @@ from sslmodel.objectives.vicreg import VICReg
 
 
 class SLVICReg(VICReg):
-    """The original clip and its two views pulled together, every dimension kept alive; no negatives.
+    """The original clip and its two views pulled together, every dimension alive; no negatives.
 
     The loss is VICReg's over three branches and their three pairs, where it has two and one.
     Sources: the branches, Basso Madjoukeng et al., arXiv 2509.05188; the terms, Bardes et al.,

@@ -1,0 +1,184 @@
+"""A training that is killed goes on, and ends as if nothing had happened."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from sslmodel_corpus import HAND, write_store
+from test_pretrain import TINY, same, weights
+
+from poseprep.errors import InputError
+from slr_toolkit.cli import main
+from sslmodel import pretrain as training
+from sslmodel.objectives import OBJECTIVES
+from sslmodel.pretrain import pretrain
+from sslmodel.resume import FOLDER
+from sslmodel.runlog import Record, RunLog
+
+LONG = replace(TINY, epochs=8)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_store(tmp_path_factory.mktemp("store") / "a.h5")
+
+
+@pytest.fixture(autouse=True)
+def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_CHECKPOINT_SECONDS", 0.0)
+
+
+class Stopped(Exception):
+    """What stands for a kill in the middle."""
+
+
+def stop_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Die while the log of this epoch is written: its checkpoint is not there yet."""
+    write = RunLog.write
+
+    def dying(log: RunLog, record: Record) -> None:
+        write(log, record)
+        if record.epoch == epoch:
+            raise Stopped
+
+    monkeypatch.setattr(RunLog, "write", dying)
+
+
+def interrupted(config: object, store: Path, run: Path, epoch: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(epoch, patch)
+        with pytest.raises(Stopped):
+            pretrain(config, [store], run, progress=False)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_weights_are_those_of_an_undisturbed_run(
+    objective: str, store: Path, tmp_path: Path
+) -> None:
+    config = replace(LONG, objective=objective, stop_on_collapse=False)
+    pretrain(config, [store], tmp_path / "whole", progress=False)
+    for epoch in (1, 5):
+        run = tmp_path / f"stopped{epoch}"
+        interrupted(config, store, run, epoch)
+        pretrain(config, [store], run, progress=False, resume=True)
+        assert same(weights(run), weights(tmp_path / "whole"))
+        lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+        assert [line["epoch"] for line in lines] == list(range(9))
+
+
+def test_a_run_killed_at_any_moment_goes_on(store: Path, tmp_path: Path) -> None:
+    config = replace(TINY, epochs=150)
+    words = [
+        *("--epochs", "150", "--batch", "4", "--accelerator", "cpu", "--input-frames", "8"),
+        *("--encoder-features", "16", "--encoder-point-channels", "4"),
+        *("--encoder-part-channels", "8", "--quiet"),
+    ]
+    command = [
+        *(sys.executable, "-c", "import sslmodel.pretrain as p; p._CHECKPOINT_SECONDS = 0\n"),
+    ]
+    command[-1] += "from slr_toolkit.cli import main; main()"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    run = tmp_path / "run"
+    for attempt in range(3):
+        resume = ["--resume"] if (run / "config.json").exists() else []
+        arguments = ["pretrain", str(store), "--out", str(run), *words, *resume]
+        process = subprocess.Popen([*command, *arguments], env=environment)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not list((run / FOLDER).glob("epoch-*")):
+            time.sleep(0.05)
+        time.sleep(0.4 + 0.2 * attempt)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (run / "encoder.json").exists(), "it was never killed before its end"
+    pretrain(config, [store], run, progress=False, resume=True)
+    pretrain(config, [store], tmp_path / "whole", progress=False)
+    assert same(weights(run), weights(tmp_path / "whole"))
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_told(store: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    pretrain(LONG, [store], tmp_path / "whole", progress=False)
+    interrupted(LONG, store, run, 5)
+    newest, _ = sorted((run / FOLDER).iterdir(), reverse=True)
+    newest.write_bytes(newest.read_bytes()[:-100])
+    done = pretrain(LONG, [store], run, progress=False, resume=True)
+    assert any(str(newest) in told and "passed over" in told for told in done.warnings)
+    assert same(weights(run), weights(tmp_path / "whole"))
+    again = tmp_path / "again"
+    interrupted(LONG, store, again, 5)
+    for path in (again / FOLDER).iterdir():
+        flipped = bytearray(path.read_bytes())
+        flipped[-50] ^= 1
+        path.write_bytes(flipped)
+    with pytest.raises(InputError, match="none of its checkpoints can be read.*Start anew"):
+        pretrain(LONG, [store], again, progress=False, resume=True)
+
+
+def test_what_is_not_the_same_run_is_refused(store: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    interrupted(LONG, store, run, 3)
+    with pytest.raises(InputError, match="other settings.*batch: 4 → 5"):
+        pretrain(replace(LONG, batch=5), [store], run, progress=False, resume=True)
+    grown = write_store(tmp_path / "b.h5", signers=7)
+    hand = write_store(tmp_path / "c.h5", HAND)
+    for other in (grown, hand):
+        with pytest.raises(InputError, match="they have changed since"):
+            pretrain(LONG, [other], run, progress=False, resume=True)
+    with pytest.raises(InputError, match="no unfinished run|found none"):
+        pretrain(LONG, [store], tmp_path / "nothing", progress=False, resume=True)
+    pretrain(LONG, [store], run, progress=False, resume=True)
+    with pytest.raises(InputError, match="come to its end already"):
+        pretrain(LONG, [store], run, progress=False, resume=True)
+
+
+def test_two_checkpoints_are_kept(store: Path, tmp_path: Path) -> None:
+    interrupted(LONG, store, tmp_path / "run", 6)
+    names = sorted(path.name for path in (tmp_path / "run" / FOLDER).iterdir())
+    assert names == ["epoch-000004.safetensors", "epoch-000005.safetensors"]
+
+
+def test_a_full_disk_is_told_and_the_run_goes_on_later(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "save_state", full)
+        with pytest.raises(InputError, match="No space left on device.*--resume"):
+            pretrain(LONG, [store], run, progress=False)
+    pretrain(LONG, [store], run, progress=False, resume=True)
+    pretrain(LONG, [store], tmp_path / "whole", progress=False)
+    assert same(weights(run), weights(tmp_path / "whole"))
+
+
+def test_the_command_knows_stores_and_settings_of_what_it_goes_on_with(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(store, tmp_path / "a.h5")
+    run = tmp_path / "runs/mine"
+    interrupted(LONG, tmp_path / "a.h5", run, 3)
+    refused = CliRunner().invoke(main, ["pretrain", "--resume", "--quiet", "--batch", "6"])
+    assert refused.exit_code == 2
+    assert "batch: 4 → 6" in refused.output
+    done = CliRunner().invoke(main, ["pretrain", "--resume", "--quiet"])
+    assert done.exit_code == 0, done.output
+    assert (run / "encoder.json").is_file()
+    pretrain(LONG, [store], tmp_path / "whole", progress=False)
+    assert same(weights(run), weights(tmp_path / "whole"))
+
+
+def test_threads_are_those_of_the_tests() -> None:
+    assert torch.get_num_threads() == 1
