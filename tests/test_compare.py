@@ -176,7 +176,9 @@ def test_a_run_that_collapses_or_comes_apart_is_named_and_the_others_go_on(
     def train(config, stores, out, progress, **how):  # type: ignore[no-untyped-def]
         if (config.objective, config.seed) == ("sl-fpn", 1):
             raise InputError("training came apart in epoch 1: …")
-        return replace(real(config, stores, out, progress, **how), collapsed=config.objective == "sl-fpn")
+        return replace(
+            real(config, stores, out, progress, **how), collapsed=config.objective == "sl-fpn"
+        )
 
     monkeypatch.setattr(comparing, "pretrain", train)
     trials, found = again(store, tmp_path / "out")
