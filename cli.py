@@ -17,7 +17,14 @@ from poseprep.errors import InputError
 from poseprep.options import Option, from_options, options, to_options
 from poseprep.settings import ExtractOptions, ExtractSettings, ImportSettings
 from poseprep.version import toolkit_version
-from sslmodel.config import ENCODER_SIZES, OBJECTIVE_NAMES, PARTS, PretrainConfig, ProbeConfig
+from sslmodel.config import (
+    ENCODER_SIZES,
+    OBJECTIVE_NAMES,
+    PARTS,
+    PretrainConfig,
+    ProbeConfig,
+    ViewConfig,
+)
 
 # Exit codes, beside 0 (done) and 1 (a bug).
 EXIT_INPUT, EXIT_PROBLEMS, EXIT_COLLAPSE, EXIT_INTERRUPTED = 2, 3, 4, 130
@@ -306,6 +313,22 @@ def training_config(context: click.Context, size: str, chosen: dict[str, Any]) -
     """The config of an encoder of this size, with all that the user typed."""
     start = replace(from_options(PretrainConfig, chosen), encoder=ENCODER_SIZES[size])
     return from_options(PretrainConfig, {**to_options(start), **given(context, chosen)})
+
+
+@main.command("show-views")
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("clip")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), default="views.png", show_default=True
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@config_options(ViewConfig)
+def show_views(store: Path, clip: str, out: Path, seed: int, **chosen: Any) -> None:
+    """Draw what augmentation does to the clip CLIP (a key) of STORE: views, and each step alone."""
+    from sslmodel.show_views import show_views as draw
+
+    shown = draw(store, clip, out, from_options(ViewConfig, chosen), seed)
+    say(f"{out}: {clip}, {len(shown.titles)} rows")
 
 
 @main.command()

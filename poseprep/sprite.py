@@ -24,6 +24,10 @@ _SHADES = 8  # from the ground to each colour; what lies between is smoothed edg
 _FINER = 2
 
 
+# Low and high corner, x and y each.
+Extent = tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"]]
+
+
 @dataclass(frozen=True)
 class Sprite:
     """Frames side by side.
@@ -45,12 +49,15 @@ def make_sprite(clip: Clip, frames: int = 16, size: int = 128) -> Sprite:
     return Sprite(_palette_png(draw_strip(clip, frames, size)), frames, size, seconds)
 
 
-def draw_strip(clip: Clip, frames: int, size: int) -> UInt8[np.ndarray, "H W 3"]:
+def draw_strip(
+    clip: Clip, frames: int, size: int, extent: Extent | None = None
+) -> UInt8[np.ndarray, "H W 3"]:
     """The clip's skeleton at evenly spread times, cropped to what the signer fills over the clip.
 
     Args:
         frames: tiles in the strip; a clip that has fewer frames shows some of them twice.
         size: the side of a tile in pixels.
+        extent: what a tile shows, so that strips can be compared; else what the clip fills.
 
     Returns:
         (size, frames · size, 3) RGB.
@@ -59,7 +66,7 @@ def draw_strip(clip: Clip, frames: int, size: int) -> UInt8[np.ndarray, "H W 3"]
     chosen = np.abs(clip.time[:, None] - wanted).argmin(axis=0)
     seen = _drawn(clip)
     large = size * (_FINER if "body" in clip.skeleton.parts else 1)
-    pixels = _fitted(clip.points[..., :2], seen, large)
+    pixels = _fitted(clip.points[..., :2], extent or drawn_extent(clip), large)
     tiles = []
     for frame in chosen.tolist():
         # A picture of its own: a line must not run on into the next tile.
@@ -77,13 +84,20 @@ def _drawn(clip: Clip) -> Bool[np.ndarray, "T V"]:
     return seen
 
 
-def _fitted(
-    points: Float[np.ndarray, "T V 2"], seen: Bool[np.ndarray, "T V"], size: int
-) -> Float[np.ndarray, "T V 2"]:
-    """Column and row in a tile: all that is seen in the clip fills it, and nothing is stretched."""
+def drawn_extent(clip: Clip) -> Extent:
+    """The smallest and largest x and y of all that is drawn of a clip."""
+    seen = _drawn(clip)
     if not seen.any():
-        return np.zeros_like(points)
-    low, high = points[seen].min(axis=0), points[seen].max(axis=0)
+        return np.zeros(2), np.ones(2)
+    points = clip.points[seen][:, :2]
+    return points.min(axis=0), points.max(axis=0)
+
+
+def _fitted(
+    points: Float[np.ndarray, "T V 2"], extent: Extent, size: int
+) -> Float[np.ndarray, "T V 2"]:
+    """Column and row in a tile: the extent fills it, and nothing is stretched."""
+    low, high = extent
     scale = size * (1 - 2 * _MARGIN) / max(float((high - low).max()), 1e-6)
     return (points - (low + high) / 2) * scale + (size - 1) / 2
 

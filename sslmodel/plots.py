@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from poseprep.clip import Clip
 from poseprep.files import write_whole
-from poseprep.sprite import draw_strip
+from poseprep.sprite import Extent, draw_strip
 from sslmodel.collapse import lowest_spread
 from sslmodel.runlog import Record
 
@@ -120,14 +120,23 @@ def plot_comparison(means: Sequence["Mean"], path: Path, title: str) -> None:
 
 
 def plot_strips(
-    clips: Sequence[Clip], titles: Sequence[str], path: Path, frames: int, size: int = 160
+    clips: Sequence[Clip],
+    titles: Sequence[str],
+    path: Path,
+    frames: int,
+    size: int = 160,
+    extent: Extent | None = None,
 ) -> None:
-    """One row of skeletons for every clip, so many frames from its beginning to its end."""
+    """One row of skeletons for every clip, so many frames from its beginning to its end.
+
+    Args:
+        extent: what every tile shows; else each row what its clip fills.
+    """
     figure = Figure(figsize=(1.1 * frames, 1.42 * len(clips)), layout="constrained")
     for axes, clip, title in zip(
         figure.subplots(len(clips), squeeze=False)[:, 0], clips, titles, strict=True
     ):
-        axes.imshow(draw_strip(clip, frames, size), interpolation="antialiased")
+        axes.imshow(draw_strip(clip, frames, size, extent), interpolation="antialiased")
         axes.set_title(title, loc="left", fontsize=10, color=_INK, parse_math=False)
         axes.set_axis_off()
     _save(figure, path, dpi=130)
