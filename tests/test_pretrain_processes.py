@@ -29,8 +29,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", ["sl-vicreg", "moco"])
-@pytest.mark.parametrize("batch", [5, 13])
+@pytest.mark.parametrize(("objective", "batch"), [("sl-vicreg", 5), ("moco", 13)])
 def test_two_processes_have_the_losses_of_one(objective: str, batch: int, tmp_path: Path) -> None:
     # 13 clips: one step an epoch, so that 20 epochs are 20 steps; or three, of 5, 4 and 4.
     store = write_store(tmp_path / "a.h5", split=lambda sign, signer: part_of(sign, signer))

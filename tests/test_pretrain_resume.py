@@ -19,6 +19,7 @@ from test_pretrain import TINY, same, weights
 from poseprep.errors import InputError
 from slr_toolkit.cli import main
 from sslmodel import pretrain as training
+from sslmodel.config import SLFPNConfig
 from sslmodel.objectives import OBJECTIVES
 from sslmodel.pretrain import pretrain
 from sslmodel.resume import FOLDER
@@ -64,7 +65,8 @@ def interrupted(config: object, store: Path, run: Path, epoch: int) -> None:
 def test_the_weights_are_those_of_an_undisturbed_run(
     objective: str, store: Path, tmp_path: Path
 ) -> None:
-    config = replace(LONG, objective=objective, stop_on_collapse=False)
+    random = SLFPNConfig(predictor="random")
+    config = replace(LONG, objective=objective, stop_on_collapse=False, sl_fpn=random)
     pretrain(config, [store], tmp_path / "whole", progress=False)
     for epoch in (1, 5):
         run = tmp_path / f"stopped{epoch}"
@@ -75,6 +77,7 @@ def test_the_weights_are_those_of_an_undisturbed_run(
         assert [line["epoch"] for line in lines] == list(range(9))
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_any_moment_goes_on(store: Path, tmp_path: Path) -> None:
     config = replace(TINY, epochs=150)
     words = [

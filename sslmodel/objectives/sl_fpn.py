@@ -27,6 +27,7 @@ class SLFPN(Objective):
     """
 
     reads_original = True
+    series: Tensor
 
     def __init__(self, features: int, config: SLFPNConfig):
         super().__init__()
@@ -41,6 +42,7 @@ class SLFPN(Objective):
             nn.ReLU(),
             nn.Linear(config.projection, config.projection),
         ).requires_grad_(config.predictor == "trained")
+        self.register_buffer("series", torch.randint(2**31, ()))
 
     def forward(self, branches: Branches, slow: Branches | None = None) -> Loss:
         """The loss of a batch, and its three distances, unweighted."""
@@ -53,10 +55,17 @@ class SLFPN(Objective):
 
     @torch.no_grad()
     def _forget(self) -> None:
-        """Give the predictor new random weights, as the authors' public code does."""
+        """Give the predictor new random weights, as the authors' public code does.
+
+        The next ones of a series that began by the run's seed, so that a run can be repeated.
+        """
+        generator = torch.Generator().manual_seed(int(self.series))
+        self.series += 1
         for layer in self.predictor:
             if isinstance(layer, nn.Linear):
-                layer.reset_parameters()
+                bound = layer.in_features**-0.5  # as torch begins a linear layer
+                for weight in (layer.weight, layer.bias):
+                    weight.copy_(2 * bound * torch.rand(weight.shape, generator=generator) - bound)
 
 
 def fpn_terms(
