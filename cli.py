@@ -68,10 +68,11 @@ class SlrGroup(click.Group):
         except InputError as error:
             raise _Mendable(str(error)) from error
         except OSError as error:
-            if error.errno not in _PLACES or error.filename is None:
+            if error.errno not in _PLACES:
                 raise
+            where = f"{error.filename}: " if error.filename else ""
             raise _Mendable(
-                f"{error.filename}: {error.strerror}; choose another place, or make room there"
+                f"{where}{error.strerror}; choose another place, or make room there"
             ) from error
         except KeyboardInterrupt:
             say("\nStopped. " + STOPPED.get(context.invoked_subcommand or "", ""), err=True)

@@ -32,7 +32,7 @@ from sslmodel.encoder import Encoder
 from sslmodel.learner import Branch, Learner
 from sslmodel.objectives import OBJECTIVES
 from sslmodel.plots import plot_curve
-from sslmodel.resume import load_state, save_state
+from sslmodel.resume import forget_states, load_state, save_state
 from sslmodel.runlog import Record, RunLog
 from sslmodel.runs import check_same_run, is_unfinished_run, versions, write_run_head
 from sslmodel.split import Split, leak_remarks, split_stores
@@ -124,6 +124,7 @@ def pretrain(
     with _writing(fabric, out, config.epochs, progress, records) as log:
         if not records:
             if log is not None:
+                forget_states(out)
                 write_run_head(out, config, datasets, splits, fabric.device)
             records = [Record(0, *alive(encoder, points, seen, epoch=0))]
             _note(log, records[0])
@@ -161,23 +162,25 @@ def pretrain(
                 save_state(out, learner, optimizer, records)
                 saved = time.monotonic()
 
-    last = records[-1]
-    reason = watch.reason(last)
-    if reason is not None:
-        told.append(collapse_advice(config, reason, records))
-    if fabric.is_global_zero:
-        title = f"{config.objective} on {windows.clips} clips without labels, seed {config.seed}"
-        plot_curve(records, out / "curve.png", title)
-        about = {
-            "objective": config.objective,
-            "stores": [dataset.content_hash for dataset in datasets],
-            "clips": windows.clips,
-            "seed": config.seed,
-            "epochs": last.epoch,
-            "collapsed": reason is not None,
-            "versions": versions(),
-        }
-        save_encoder(out, encoder, config.input, about)
+        last = records[-1]
+        reason = watch.reason(last)
+        if reason is not None:
+            told.append(collapse_advice(config, reason, records))
+        if log is not None:
+            title = (
+                f"{config.objective} on {windows.clips} clips without labels, seed {config.seed}"
+            )
+            plot_curve(records, out / "curve.png", title)
+            about = {
+                "objective": config.objective,
+                "stores": [dataset.content_hash for dataset in datasets],
+                "clips": windows.clips,
+                "seed": config.seed,
+                "epochs": last.epoch,
+                "collapsed": reason is not None,
+                "versions": versions(),
+            }
+            save_encoder(out, encoder, config.input, about)
     fabric.barrier()
     return Pretrained(
         folder=out,

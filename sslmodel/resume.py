@@ -84,6 +84,12 @@ def load_state(
     return [], told
 
 
+def forget_states(run: Path) -> None:
+    """Remove the checkpoints of a run that is begun anew in its place."""
+    for path in _checkpoints(run):
+        path.unlink()
+
+
 def _checkpoints(run: Path) -> list[Path]:
     """The newest first."""
     return sorted((run / FOLDER).glob("epoch-*.safetensors"), reverse=True)

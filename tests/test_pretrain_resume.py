@@ -143,6 +143,32 @@ def test_what_is_not_the_same_run_is_refused(store: Path, tmp_path: Path) -> Non
         pretrain(LONG, [store], run, progress=False, resume=True)
 
 
+def test_a_run_begun_anew_forgets_what_was_there(store: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    interrupted(LONG, store, run, 6)
+    other = replace(LONG, seed=1)
+    interrupted(other, store, run, 2)
+    assert [path.name for path in (run / FOLDER).iterdir()] == ["epoch-000001.safetensors"]
+    pretrain(other, [store], run, progress=False, resume=True)
+    pretrain(other, [store], tmp_path / "whole", progress=False)
+    assert same(weights(run), weights(tmp_path / "whole"))
+
+
+def test_a_disk_that_fills_up_at_the_end_is_told_too(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "save_encoder", full)
+        with pytest.raises(InputError, match="No space left on device.*--resume"):
+            pretrain(LONG, [store], tmp_path / "run", progress=False)
+    pretrain(LONG, [store], tmp_path / "run", progress=False, resume=True)
+    pretrain(LONG, [store], tmp_path / "whole", progress=False)
+    assert same(weights(tmp_path / "run"), weights(tmp_path / "whole"))
+
+
 def test_two_checkpoints_are_kept(store: Path, tmp_path: Path) -> None:
     interrupted(LONG, store, tmp_path / "run", 6)
     names = sorted(path.name for path in (tmp_path / "run" / FOLDER).iterdir())
