@@ -4,6 +4,7 @@ Heavy imports wait inside the commands, so that `slr --help` answers at once.
 """
 
 import errno
+import os
 import shlex
 import signal
 from collections.abc import Callable
@@ -40,6 +41,7 @@ _PLACES = {
 STOPPED = {
     "extract": "What is done is kept beside OUT; run the same command again to continue.",
     "pretrain": "What is done is kept; the same command with --resume goes on.",
+    "compare": "Runs that are done are kept; the same command goes on.",
     "demo": "What was finished stays in its folder; the same command starts anew.",
 }
 
@@ -293,6 +295,12 @@ def show(store: Path, key: str, out: Path, videos: Path | None, no_video: bool, 
     say(f"{out}: {key}, {len(clip.time)} frames")
 
 
+def _is_one_of_others() -> bool:
+    """Whether this process computes beside the first one; by Fabric, torchrun or Slurm."""
+    names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
+    return any(os.environ.get(name, "0").strip() not in ("", "0") for name in names)
+
+
 def size_option(command: Any) -> Any:
     """`--size`, of which single numbers are changed by `--encoder-…`."""
     return click.option(
@@ -322,7 +330,7 @@ def training_config(context: click.Context, size: str, chosen: dict[str, Any]) -
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), default="views.png", show_default=True
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @config_options(ViewConfig)
 def show_views(store: Path, clip: str, out: Path, seed: int, **chosen: Any) -> None:
     """Draw what augmentation does to the clip CLIP (a key) of STORE: views, and each step alone."""
@@ -359,7 +367,6 @@ def pretrain(
     signers, and is written into the run for `slr probe`. A run that was stopped or killed goes on
     from its last checkpoint with --resume; its stores and settings are known.
     """
-    from sslmodel.device import launched_elsewhere
     from sslmodel.pretrain import pretrain as train
     from sslmodel.runs import find_unfinished_run, new_run_folder, read_unfinished
     from sslmodel.text import pretraining_summary
@@ -377,10 +384,15 @@ def pretrain(
     if not stores:
         raise InputError("expected at least one store (a path ending in .h5), found none")
     out = out or new_run_folder(Path("runs"), f"{stores[0].stem}-{config.objective}")
-    # Of several processes one speaks.
-    silent = launched_elsewhere()
+    # Of several processes the first speaks; errors are the same in all.
+    silent = config.devices * config.nodes > 1 and _is_one_of_others()
     tell = (lambda text: None) if silent else say
-    run = train(config, stores, out, progress=not quiet and not silent, resume=resume, say=tell)
+    try:
+        run = train(config, stores, out, progress=not quiet and not silent, resume=resume, say=tell)
+    except InputError:
+        if silent:
+            context.exit(EXIT_INPUT)
+        raise
     tell(pretraining_summary(run))
     if run.collapsed:
         context.exit(EXIT_COLLAPSE)
@@ -466,7 +478,7 @@ def results(folder: Path) -> None:
 @click.option("--allow-signer-leak", is_flag=True, help="Score a split that leaks, and say so.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @size_option
-@config_options(PretrainConfig, but=("objective", "seed"))
+@config_options(PretrainConfig, but=("objective", "seed", "devices", "nodes", "stop_on_collapse"))
 @click.pass_context
 def compare(
     context: click.Context,

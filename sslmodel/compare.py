@@ -24,9 +24,9 @@ from sslmodel.dataset import common_skeleton, load
 from sslmodel.metrics import Bootstrap, Interval, Values
 from sslmodel.phonology import read_phonology
 from sslmodel.plots import plot_comparison
-from sslmodel.pretrain import pretrain
+from sslmodel.pretrain import CameApart, pretrain
 from sslmodel.probe import ENCODER, RAW, UNTRAINED, probe
-from sslmodel.runs import is_unfinished_run, read_run, versions
+from sslmodel.runs import is_unfinished_run, parts_by_key, read_run, versions
 from sslmodel.scores import Answers, compared, told_resampling, units_of
 from sslmodel.split import development, make_split
 from sslmodel.task import make_task
@@ -123,7 +123,7 @@ def compare(
     # One untrained encoder a seed: the one that the run began with.
     asked = replace(asked, untrained_seeds=1, accelerator=config.accelerator)
     check(asked)
-    notes = _check_scorable(store, config, asked)
+    parts, notes = _check_scorable(store, config, asked)
     with KeypointStore(store) as opened:
         content, labels = opened.content_hash(), _label_hash(opened)
     trials = []
@@ -132,7 +132,8 @@ def compare(
             # Everybody has the whole budget: none is stopped.
             own = replace(config, objective=objective, seed=seed, stop_on_collapse=False)
             budget = _budget(own, asked, content, labels)
-            trial = _trial(store, budget, own, asked, out / f"{objective}-seed{seed}", progress)
+            folder = out / f"{objective}-seed{seed}"
+            trial = _trial(store, parts, budget, own, asked, folder, progress)
             trials.append(trial)
             yield trial
     found = summarise(trials, out, asked, notes)
@@ -140,15 +141,22 @@ def compare(
     yield found
 
 
-def _check_scorable(store: Path, config: PretrainConfig, asked: ProbeConfig) -> list[str]:
-    """Raise InputError before hours of training where no score could come of it; what to tell."""
+def _check_scorable(
+    store: Path, config: PretrainConfig, asked: ProbeConfig
+) -> tuple[dict[str, str], list[str]]:
+    """Raise InputError before hours of training where no score could come of it.
+
+    Returns:
+        The part of every clip, and what to tell.
+    """
     if asked.phonology:
         read_phonology(asked.phonology)
     dataset = load(store, common_skeleton([store]), config.input)
     split = make_split(dataset.signs, dataset.signers, dataset.splits, config.split_seed)
+    parts = parts_by_key(dataset, split)
     if asked.part == "val":
         split = development(split, dataset.signs, dataset.signers, asked.split_seed)
-    return make_task(dataset, split, asked.allow_signer_leak)[2]
+    return parts, make_task(dataset, split, asked.allow_signer_leak)[2]
 
 
 def _label_hash(store: KeypointStore) -> str:
@@ -176,6 +184,7 @@ def _budget(
 
 def _trial(
     store: Path,
+    parts: dict[str, str],
     budget: dict[str, Any],
     config: PretrainConfig,
     asked: ProbeConfig,
@@ -192,13 +201,17 @@ def _trial(
             run = read_run(folder)
             there = {"store_sha256": next(iter(run.splits)), "pretrain": asdict(run.config)}
             _check_same(there, {name: budget[name] for name in there}, folder)
+            if next(iter(run.splits.values()))["parts"] != parts:
+                raise InputError(
+                    f"{folder}: learned by other labels, which gave another split. Label the "
+                    "store as it was, or give another --out"
+                )
             collapsed = bool(read_json(folder / "encoder.json")["about"]["collapsed"])
         else:
-            begun = is_unfinished_run(folder)  # and killed: it goes on
+            # Killed: it goes on.
+            begun = is_unfinished_run(folder) and (folder / "config.json").is_file()
             collapsed = pretrain(config, [store], folder, progress, resume=begun).collapsed
-    except InputError as error:
-        if "came apart" not in str(error):
-            raise
+    except CameApart as error:
         failed = str(error)
     if not failed:
         answers = probe(folder, asked, store, progress).answers

@@ -123,7 +123,7 @@ class VICRegConfig:
 
     invariance: float = _strength(25.0, "weight of the distance between the branches")
     variance: float = _strength(25.0, "weight of the hinge that keeps every dimension alive")
-    covariance: float = _strength(1.0, "weight of the correlation between dimensions")
+    covariance: float = _strength(2.0, "weight of the correlation between dimensions")
     hidden: int = _hidden()
     projection: int = _projection()
 
@@ -131,6 +131,8 @@ class VICRegConfig:
 @dataclass(frozen=True)
 class SLVICRegConfig(VICRegConfig):
     """The default: SL-FPN's three branches, held apart by variance and covariance terms."""
+
+    covariance: float = _strength(1.0, "weight of the correlation between dimensions")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Which devices a command computes on, and how several processes share a batch."""
 
-import os
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -9,6 +10,8 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from poseprep.errors import InputError
+
+T = TypeVar("T")
 
 
 def fabric_on(accelerator: str) -> Fabric:
@@ -52,9 +55,23 @@ def _fabric(accelerator: str, devices: int, **how: object) -> Fabric:
         ) from error
 
 
-def launched_elsewhere() -> bool:
-    """Whether this process is one that another started to compute beside it."""
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) > 0
+def in_all(fabric: Fabric, act: Callable[[], T]) -> T:
+    """What the first process comes to, in all of them; so is its InputError.
+
+    What only one of them does, such as writing, must not leave the others waiting for it.
+    """
+    if fabric.world_size == 1:
+        return act()
+    done: list[Any] = [None, ""]
+    if fabric.is_global_zero:
+        try:
+            done[0] = act()
+        except InputError as error:
+            done[1] = str(error)
+    result, why = fabric.broadcast(done)
+    if why:
+        raise InputError(why)
+    return result
 
 
 class _Gathered(torch.autograd.Function):

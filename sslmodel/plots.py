@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _INK, _GREY, _BLUE, _ORANGE, _RED = "#222222", "#8a8a8a", "#2a6fbb", "#d9822b", "#c0392b"
 _COLOURS = (_BLUE, _ORANGE, "#3c9d5c", "#7d5ba6")
+# More rows than colours that can be told apart: the form tells them.
+_MARKERS = "oDs^vPX*hd"
 
 
 def plot_curve(records: Sequence[Record], path: Path, title: str) -> None:
@@ -101,13 +103,14 @@ def plot_comparison(means: Sequence["Mean"], path: Path, title: str) -> None:
     figure = Figure(figsize=(8.5, 1.2 + 0.32 * len(rows) * len(labels)), layout="constrained")
     axes = figure.subplots()
     step = len(rows) + 1
-    for i, (row, colour) in enumerate(zip(rows, cycle((*_COLOURS, _RED, _GREY)), strict=False)):
+    looks = zip(rows, cycle((*_COLOURS, _RED, _GREY)), cycle(_MARKERS), strict=False)
+    for i, (row, colour, marker) in enumerate(looks):
         own = [mean for mean in shown if mean.row == row]
         at = [labels.index(mean.question[1]) * step + i for mean in own]
         value = np.array([mean.value for mean in own])
         ends = np.array([mean.interval for mean in own])
         reach = 100 * np.abs(ends - value[:, None]).T
-        axes.errorbar(100 * value, at, xerr=reach, fmt="o", color=colour, label=row, capsize=3)
+        axes.errorbar(100 * value, at, xerr=reach, fmt=marker, color=colour, label=row, capsize=3)
     axes.set_yticks([i * step + (len(rows) - 1) / 2 for i in range(len(labels))], labels)
     axes.invert_yaxis()
     axes.set(xlabel="top-1 %, with 95 % intervals", ylabel="labels")

@@ -1,16 +1,14 @@
 """pretrain(): keypoints in, a run folder out. Labels are used for the split only."""
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from poseprep.errors import InputError
@@ -27,22 +25,25 @@ from sslmodel.collapse import (
 from sslmodel.config import PretrainConfig
 from sslmodel.cost import encoder_summary
 from sslmodel.dataset import Dataset, check_distinct, common_skeleton, load, training_windows
-from sslmodel.device import training_fabric
+from sslmodel.device import in_all, training_fabric
 from sslmodel.encoder import Encoder
 from sslmodel.learner import Branch, Learner
 from sslmodel.objectives import OBJECTIVES
 from sslmodel.plots import plot_curve
-from sslmodel.resume import forget_states, load_state, save_state
-from sslmodel.runlog import Record, RunLog
+from sslmodel.resume import load_state
+from sslmodel.run_writer import RunWriter
+from sslmodel.runlog import Record
 from sslmodel.runs import check_same_run, is_unfinished_run, versions, write_run_head
 from sslmodel.split import Split, leak_remarks, split_stores
 from sslmodel.views import augment
 
 # Enough to tell whether an embedding is alive; the rank's cost grows with their square.
 _WATCHED_WINDOWS = 2048
-# Between two checkpoints, at least: writing them must not cost more than training does.
-_CHECKPOINT_SECONDS = 20.0
 _NAMED_CLIPS = 8
+
+
+class CameApart(InputError):
+    """The loss or an embedding is no finite number any more."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,6 @@ def pretrain(
             is unfit or has changed, there is nothing to learn from, or the loss or an embedding is
             no finite number any more.
     """
-    began = time.monotonic()
     _check(config)
     if not resume:
         _check_place(out)
@@ -96,7 +96,7 @@ def pretrain(
     windows = training_windows(datasets, splits, config.all_clips)
     told = [*windows.told, *_leaks(datasets, splits)]
     if resume:
-        check_same_run(out, config, datasets)
+        check_same_run(out, config, datasets, splits)
 
     fabric.launch()
     # All of it, once; views are made where it lies.
@@ -111,25 +111,49 @@ def pretrain(
         fused=True,
     )
     say(encoder_summary(encoder, config.input.frames))
-    if fabric.is_global_zero:
-        _make_folder(out)
-    fabric.barrier()
     records, damaged = load_state(out, learner, optimizer) if resume else ([], [])
     told += damaged
     if config.compile:
         encoder.compile()
     model, stepper = fabric.setup(learner, optimizer)
     mirror = torch.as_tensor(np.asarray(skeleton.mirror), device=fabric.device)
+    writer = RunWriter(out, config.epochs, progress)
 
-    with _writing(fabric, out, config.epochs, progress, records) as log:
-        if not records:
-            if log is not None:
-                forget_states(out)
-                write_run_head(out, config, datasets, splits, fabric.device)
-            records = [Record(0, *alive(encoder, points, seen, epoch=0))]
-            _note(log, records[0])
-        watch = CollapseWatch(records[0], config.stop_on_collapse)
-        earlier, saved = records[-1].seconds, time.monotonic()
+    # What follows is done by the first process; the others have its result.
+    def begin() -> Record:
+        head = partial(write_run_head, out, config, datasets, splits, fabric.device)
+        writer.begin(records, head)
+        if records:
+            return records[0]
+        first = Record(0, *alive(encoder, points, seen, epoch=0))
+        writer.write([first], learner, optimizer)
+        return first
+
+    def end_epoch() -> Record:
+        watched = alive(encoder, points, seen, epoch)
+        rate = stepper.param_groups[0]["lr"]
+        record = sums.record(epoch, *watched, rate, writer.seconds())
+        writer.write([*records, record], learner, optimizer)
+        return record
+
+    def end() -> None:
+        title = f"{config.objective} on {windows.clips} clips without labels, seed {config.seed}"
+        plot_curve(records, out / "curve.png", title)
+        about = {
+            "objective": config.objective,
+            "stores": [dataset.content_hash for dataset in datasets],
+            "clips": windows.clips,
+            "seed": config.seed,
+            "epochs": records[-1].epoch,
+            "collapsed": watch.reason(records[-1]) is not None,
+            "versions": versions(),
+        }
+        save_encoder(out, encoder, config.input, about)
+
+    with writer:
+        first = in_all(fabric, begin)
+        records = records or [first]
+        watch = CollapseWatch(first, config.stop_on_collapse)
         while records[-1].epoch < config.epochs and not watch.stops(records):
             epoch = records[-1].epoch + 1
             sums = _Sums(steps, fabric.device)
@@ -151,37 +175,17 @@ def pretrain(
                 stepper.zero_grad()
                 fabric.backward(loss)
                 stepper.step()
-                learner.follow((done + 1) / (config.epochs * steps))
+                learner.follow(done / (config.epochs * steps))
                 sums.add(step, loss, watched)
             _check_finite(sums, epoch, order, windows.keys)
-            spread, rank = alive(encoder, points, seen, epoch)
-            seconds = earlier + time.monotonic() - began
-            records.append(sums.record(epoch, spread, rank, rate * config.learning_rate, seconds))
-            _note(log, records[-1])
-            if log is not None and time.monotonic() - saved > _CHECKPOINT_SECONDS:
-                save_state(out, learner, optimizer, records)
-                saved = time.monotonic()
+            records.append(in_all(fabric, end_epoch))
 
-        last = records[-1]
-        reason = watch.reason(last)
-        if reason is not None:
-            told.append(collapse_advice(config, reason, records))
-        if log is not None:
-            title = (
-                f"{config.objective} on {windows.clips} clips without labels, seed {config.seed}"
-            )
-            plot_curve(records, out / "curve.png", title)
-            about = {
-                "objective": config.objective,
-                "stores": [dataset.content_hash for dataset in datasets],
-                "clips": windows.clips,
-                "seed": config.seed,
-                "epochs": last.epoch,
-                "collapsed": reason is not None,
-                "versions": versions(),
-            }
-            save_encoder(out, encoder, config.input, about)
-    fabric.barrier()
+        in_all(fabric, partial(writer.end, end))
+
+    last = records[-1]
+    reason = watch.reason(last)
+    if reason is not None:
+        told.append(collapse_advice(config, reason, records))
     return Pretrained(
         folder=out,
         clips=windows.clips,
@@ -213,7 +217,7 @@ def build(
 
 
 def steps_an_epoch(windows: int, batch: int, processes: int) -> int:
-    """How many batches an epoch has: of at most `batch` windows, and none of one alone.
+    """How many batches an epoch has: of at most `batch` windows, but none of one alone.
 
     Raises:
         InputError: a process would have nothing of a batch.
@@ -263,36 +267,13 @@ class _Sums:
             alignment=alignment,
             invariance=1 - alignment / separation if separation > 0 else 0.0,
             learning_rate=learning_rate,
-            seconds=round(seconds, 3),
+            seconds=seconds,
         )
 
 
 def _set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
-
-
-@contextmanager
-def _writing(
-    fabric: Fabric, out: Path, epochs: int, progress: bool, records: Sequence[Record]
-) -> Iterator[RunLog | None]:
-    """The run's log in the process that writes; None in the others."""
-    if not fabric.is_global_zero:
-        yield None
-        return
-    try:
-        with RunLog(out, epochs, progress, records) as log:
-            yield log
-    except OSError as error:
-        raise InputError(
-            f"{out}: cannot be written ({error.strerror or error}); make room there, and go on "
-            "with the same command and `--resume`"
-        ) from error
-
-
-def _note(log: RunLog | None, record: Record) -> None:
-    if log is not None:
-        log.write(record)
 
 
 def _leaks(datasets: Sequence[Dataset], splits: Sequence[Split]) -> list[str]:
@@ -308,9 +289,10 @@ def alive(
     encoder: Encoder, points: Float[Tensor, "W T V C"], seen: Float[Tensor, "W T V"], epoch: int
 ) -> tuple[float, float]:
     """Feature spread and effective rank over training windows as they are, without views."""
-    pairs = zip(
-        points[:_WATCHED_WINDOWS].split(256), seen[:_WATCHED_WINDOWS].split(256), strict=True
-    )
+    # Evenly over all of them: they stand in the order of stores and keys.
+    count = min(len(points), _WATCHED_WINDOWS)
+    chosen = torch.linspace(0, len(points) - 1, count, device=points.device).round().long()
+    pairs = zip(points[chosen].split(256), seen[chosen].split(256), strict=True)
     embeddings = torch.cat([encoder(p, s) for p, s in pairs])
     _check_alive(embeddings, epoch)
     return feature_spread(embeddings), effective_rank(embeddings)
@@ -331,24 +313,15 @@ def _check_place(out: Path) -> None:
         raise InputError(f"{out}: there is something already; give another folder with `--out`")
 
 
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{out}: the run's folder cannot be made ({error}); give another one with `--out`"
-        ) from error
-
-
 def _check_finite(sums: _Sums, epoch: int, order: Int[Tensor, " N"], keys: Sequence[str]) -> None:
-    """Raise InputError that names the first batch whose loss is no finite number."""
+    """Raise CameApart and name the first batch whose loss is no finite number."""
     bad = torch.nonzero(~sums.losses.isfinite())[:, 0]
     if not len(bad):
         return
     step = int(bad[0])
     clips = [keys[i] for i in order.tensor_split(len(sums.losses))[step].tolist()]
     more = ", …" if len(clips) > _NAMED_CLIPS else ""
-    raise InputError(
+    raise CameApart(
         f"training came apart in epoch {epoch}, step {step + 1} of {len(sums.losses)}: the loss is "
         "no finite number any more, so no encoder was written. The batch was: "
         f"{', '.join(clips[:_NAMED_CLIPS])}{more}. Try a smaller `--learning-rate`"
@@ -357,7 +330,7 @@ def _check_finite(sums: _Sums, epoch: int, order: Int[Tensor, " N"], keys: Seque
 
 def _check_alive(embeddings: Float[Tensor, "W D"], epoch: int) -> None:
     if not embeddings.isfinite().all():
-        raise InputError(
+        raise CameApart(
             f"training came apart in epoch {epoch}: an embedding is no finite number any more, so "
             "no encoder was written; try a smaller `--learning-rate`"
         )

@@ -44,13 +44,13 @@ def save_state(
     about = {
         "format": FORMAT,
         "what": "slr-toolkit training state",
-        "sha256": _digest(tensors),
         "records": json.dumps([asdict(record) for record in records]),
     }
+    about["sha256"] = _digest(tensors, about["records"])
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)
     write_whole(folder / f"epoch-{records[-1].epoch:06d}.safetensors", save(tensors, about))
-    for old in _checkpoints(run)[_KEPT:]:
+    for old in [*_checkpoints(run)[_KEPT:], *_drafts(run)]:
         old.unlink(missing_ok=True)
 
 
@@ -75,6 +75,8 @@ def load_state(
         except (OSError, SafetensorError, RuntimeError, *DAMAGED) as error:
             told.append(f"{path}: damaged, and passed over ({' '.join(str(error).split())[:120]})")
             continue
+        for damaged in found[: found.index(path)]:
+            damaged.unlink(missing_ok=True)  # else it would count as one of those kept
         return records, told
     if found:
         raise InputError(
@@ -86,13 +88,18 @@ def load_state(
 
 def forget_states(run: Path) -> None:
     """Remove the checkpoints of a run that is begun anew in its place."""
-    for path in _checkpoints(run):
-        path.unlink()
+    for path in [*_checkpoints(run), *_drafts(run)]:
+        path.unlink(missing_ok=True)
 
 
 def _checkpoints(run: Path) -> list[Path]:
     """The newest first."""
     return sorted((run / FOLDER).glob("epoch-*.safetensors"), reverse=True)
+
+
+def _drafts(run: Path) -> list[Path]:
+    """What was half-written when a training was killed; nobody else writes there."""
+    return list((run / FOLDER).glob(".epoch-*.tmp"))
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], list[Record]]:
@@ -101,7 +108,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], list[Record]]:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if about.get("format") != FORMAT:
         raise ValueError(f"format {about.get('format')}, expected {FORMAT}")
-    if about["sha256"] != _digest(tensors):
+    if about["sha256"] != _digest(tensors, about["records"]):
         raise ValueError("its checksum is another")
     return tensors, [Record(**values) for values in json.loads(about["records"])]
 
@@ -120,8 +127,8 @@ def _put(tensors: dict[str, Tensor], learner: nn.Module, optimizer: torch.optim.
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(tensors: dict[str, Tensor], records: str) -> str:
+    digest = hashlib.sha256(records.encode())
     for name in sorted(tensors):
         value = tensors[name]
         digest.update(f"{name} {tuple(value.shape)} {value.dtype}\n".encode())

@@ -99,7 +99,7 @@ def write_run_head(
         {
             dataset.content_hash: {
                 "how": split.how,
-                "parts": dict(zip(dataset.keys, split.part, strict=True)),
+                "parts": parts_by_key(dataset, split),
                 "points_sha256": dict(zip(dataset.keys, dataset.digests, strict=True)),
                 "train_signers": sorted(set(dataset.signers[split.part == "train"]) - {""}),
             }
@@ -108,12 +108,19 @@ def write_run_head(
     )
 
 
+def parts_by_key(dataset: Dataset, split: Split) -> dict[str, str]:
+    """Every clip's part, as split.json has it."""
+    return dict(zip(dataset.keys, split.part, strict=True))
+
+
 # What a run may be gone on with differently: where it is computed, not what.
 _ELSEWHERE = ("accelerator", "devices", "nodes", "compile", "stop_on_collapse")
 
 
-def check_same_run(folder: Path, config: PretrainConfig, datasets: Sequence[Dataset]) -> None:
-    """Raise InputError where a folder holds no unfinished run of this config and these stores."""
+def check_same_run(
+    folder: Path, config: PretrainConfig, datasets: Sequence[Dataset], splits: Sequence[Split]
+) -> None:
+    """Raise InputError where a folder holds no unfinished run of this config, stores and split."""
     begun, stores = read_unfinished(folder)
     there, now = ({**asdict(one), **dict.fromkeys(_ELSEWHERE)} for one in (begun, config))
     found = differences(there, now)
@@ -129,6 +136,14 @@ def check_same_run(folder: Path, config: PretrainConfig, datasets: Sequence[Data
             f"{folder}: learned from {', '.join(map(str, stores))}; what is given now are others, "
             "or they have changed since. Give these as they were, or begin anew without `--resume`"
         )
+    learned = read_json(folder / "split.json")
+    for dataset, split in zip(datasets, splits, strict=True):
+        entry = learned.get(dataset.content_hash)
+        if not isinstance(entry, dict) or entry.get("parts") != parts_by_key(dataset, split):
+            raise InputError(
+                f"{folder}: its labels gave {dataset.path} another split when it was begun; label "
+                "the store as it was, or begin anew without `--resume`"
+            )
 
 
 def read_unfinished(folder: Path) -> tuple[PretrainConfig, tuple[Path, ...]]:
@@ -139,10 +154,10 @@ def read_unfinished(folder: Path) -> tuple[PretrainConfig, tuple[Path, ...]]:
     """
     if (folder / "encoder.json").exists():
         raise InputError(f"{folder}: has come to its end already; `slr probe {folder}` scores it")
-    if not is_unfinished_run(folder):
+    if not is_unfinished_run(folder) or not (folder / "config.json").is_file():
         raise InputError(
-            f"{folder}: expected an unfinished run to go on with, found none; leave `--resume` "
-            "out to begin one"
+            f"{folder}: expected an unfinished run to go on with, found none, or one that was "
+            "stopped before it began; the same command without `--resume` begins one"
         )
     head = read_json(folder / "config.json")
     try:
@@ -158,7 +173,8 @@ def read_unfinished(folder: Path) -> tuple[PretrainConfig, tuple[Path, ...]]:
 
 def find_unfinished_run(root: Path) -> Path:
     """The run below `root` that was begun last and did not end; InputError where there is none."""
-    found = [path for path in root.glob("*") if path.is_dir() and is_unfinished_run(path)]
+    begun = [path.parent for path in root.glob("*/config.json")]
+    found = [path for path in begun if is_unfinished_run(path)]
     if not found:
         raise InputError(f"{root}: no unfinished run to go on with; name it with `--out`")
     return max(found, key=lambda path: (path / "config.json").stat().st_mtime)
@@ -202,9 +218,15 @@ def _is_split(entry: Any) -> bool:
 
 
 def is_unfinished_run(folder: Path) -> bool:
-    """Whether a training began in this folder and did not come to its end."""
-    if (folder / "encoder.json").exists() or not (folder / "config.json").is_file():
+    """Whether a training began in this folder and did not come to its end.
+
+    One that was killed before it wrote config.json has left a log at most, and that is empty.
+    """
+    if (folder / "encoder.json").exists() or not (folder / "log.jsonl").is_file():
         return False
+    if not (folder / "config.json").exists():
+        others = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        return others <= {"log.jsonl", "tb"} and not (folder / "log.jsonl").stat().st_size
     try:
         return {"config", "stores", "versions"} <= read_json(folder / "config.json").keys()
     except InputError:

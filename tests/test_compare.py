@@ -17,6 +17,7 @@ from poseprep.store_relabel import relabel
 from sslmodel import compare as comparing
 from sslmodel.compare import Comparison, Trial, compare, summarise
 from sslmodel.config import ProbeConfig
+from sslmodel.pretrain import CameApart
 from sslmodel.probe import probe
 from sslmodel.scores import Answers
 from sslmodel.text import comparison_tables, trial_line
@@ -120,6 +121,20 @@ def test_a_run_that_was_trained_otherwise_and_not_probed_is_refused(
         list(compare(store, BOTH[:1], 1, tmp_path / "out", longer, ASKED, progress=False))
 
 
+def test_a_run_trained_by_another_split_and_not_probed_is_refused(
+    store: Path, out: Path, tmp_path: Path
+) -> None:
+    relabelled = Path(shutil.copy(store, tmp_path / "a.h5"))
+    copied = shutil.copytree(out / "sl-vicreg-seed0", tmp_path / "out/sl-vicreg-seed0")
+    (copied / "answers.json").unlink()
+    with KeypointStore(relabelled) as opened:
+        clips = [opened.clip(key) for key in opened.keys]
+    part = {f"signer{i}": ("train", "train", "val", "test")[i % 4] for i in range(8)}
+    relabel(relabelled, {c.key: Label(c.sign, c.signer, part[c.signer]) for c in clips})
+    with pytest.raises(InputError, match="learned by other labels"):
+        list(compare(relabelled, BOTH[:1], 1, tmp_path / "out", TINY, ASKED, progress=False))
+
+
 def test_other_labels_are_another_comparison(store: Path, out: Path, tmp_path: Path) -> None:
     relabelled = Path(shutil.copy(store, tmp_path / "a.h5"))
     with KeypointStore(relabelled) as opened:
@@ -175,7 +190,7 @@ def test_a_run_that_collapses_or_comes_apart_is_named_and_the_others_go_on(
 
     def train(config, stores, out, progress, **how):  # type: ignore[no-untyped-def]
         if (config.objective, config.seed) == ("sl-fpn", 1):
-            raise InputError("training came apart in epoch 1: …")
+            raise CameApart("training came apart in epoch 1: …")
         return replace(
             real(config, stores, out, progress, **how), collapsed=config.objective == "sl-fpn"
         )

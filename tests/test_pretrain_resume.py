@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -17,8 +18,12 @@ from sslmodel_corpus import HAND, write_store
 from test_pretrain import TINY, same, weights
 
 from poseprep.errors import InputError
+from poseprep.labels import Label
+from poseprep.store import KeypointStore
+from poseprep.store_relabel import relabel
 from slr_toolkit.cli import main
 from sslmodel import pretrain as training
+from sslmodel import run_writer
 from sslmodel.config import SLFPNConfig
 from sslmodel.objectives import OBJECTIVES
 from sslmodel.pretrain import pretrain
@@ -35,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(run_writer, "CHECKPOINT_SECONDS", 0.0)
 
 
 class Stopped(Exception):
@@ -86,19 +91,23 @@ def test_a_run_killed_at_any_moment_goes_on(store: Path, tmp_path: Path) -> None
         *("--encoder-part-channels", "8", "--quiet"),
     ]
     command = [
-        *(sys.executable, "-c", "import sslmodel.pretrain as p; p._CHECKPOINT_SECONDS = 0\n"),
+        *(sys.executable, "-c", "import sslmodel.run_writer as w; w.CHECKPOINT_SECONDS = 0\n"),
     ]
     command[-1] += "from slr_toolkit.cli import main; main()"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    run = tmp_path / "run"
-    for attempt in range(3):
+    run, random = tmp_path / "run", np.random.default_rng(0)
+    for _ in range(3):
+        there = {path.name for path in (run / FOLDER).glob("epoch-*")}
         resume = ["--resume"] if (run / "config.json").exists() else []
         arguments = ["pretrain", str(store), "--out", str(run), *words, *resume]
         process = subprocess.Popen([*command, *arguments], env=environment)
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not list((run / FOLDER).glob("epoch-*")):
-            time.sleep(0.05)
-        time.sleep(0.4 + 0.2 * attempt)
+        # At work, and not in its first imports any more.
+        while time.monotonic() < deadline and process.poll() is None:
+            if {path.name for path in (run / FOLDER).glob("epoch-*")} - there:
+                break
+            time.sleep(0.01)
+        time.sleep(0.3 * random.random())
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert not (run / "encoder.json").exists(), "it was never killed before its end"
@@ -148,7 +157,7 @@ def test_a_run_begun_anew_forgets_what_was_there(store: Path, tmp_path: Path) ->
     interrupted(LONG, store, run, 6)
     other = replace(LONG, seed=1)
     interrupted(other, store, run, 2)
-    assert [path.name for path in (run / FOLDER).iterdir()] == ["epoch-000001.safetensors"]
+    assert max(path.name for path in (run / FOLDER).iterdir()) == "epoch-000001.safetensors"
     pretrain(other, [store], run, progress=False, resume=True)
     pretrain(other, [store], tmp_path / "whole", progress=False)
     assert same(weights(run), weights(tmp_path / "whole"))
@@ -169,6 +178,50 @@ def test_a_disk_that_fills_up_at_the_end_is_told_too(
     assert same(weights(tmp_path / "run"), weights(tmp_path / "whole"))
 
 
+def test_labels_that_changed_since_are_refused(store: Path, tmp_path: Path) -> None:
+    path = write_store(tmp_path / "a.h5", split=lambda _, i: ("train", "test")[i % 2])
+    interrupted(LONG, path, tmp_path / "run", 3)
+    with KeypointStore(path) as opened:
+        clips = [opened.clip(key) for key in opened.keys]
+    swap = {"train": "test", "test": "train"}
+    relabel(path, {clip.key: Label(clip.sign, clip.signer, swap[clip.split]) for clip in clips})
+    with pytest.raises(InputError, match="another split when it was begun"):
+        pretrain(LONG, [path], tmp_path / "run", progress=False, resume=True)
+
+
+@pytest.mark.parametrize("where", ["write_run_head", "alive", "forget_states"])
+def test_a_run_killed_before_its_first_epoch_is_begun_anew(
+    where: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*args: object, **how: object) -> None:
+        raise Stopped
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(run_writer if where == "forget_states" else training, where, die)
+        with pytest.raises(Stopped):
+            pretrain(TINY, [store], run, progress=False)
+    if where != "alive":
+        with pytest.raises(InputError, match="stopped before it began"):
+            pretrain(TINY, [store], run, progress=False, resume=True)
+    pretrain(TINY, [store], run, progress=False, resume=where == "alive")
+    pretrain(TINY, [store], tmp_path / "whole", progress=False)
+    assert same(weights(run), weights(tmp_path / "whole"))
+
+
+def test_a_checkpoint_whose_log_was_damaged_is_passed_over(store: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    interrupted(LONG, store, run, 5)
+    newest = max((run / FOLDER).iterdir())
+    data = newest.read_bytes()
+    assert data.count(b'\\"epoch\\": 4,') == 1
+    newest.write_bytes(data.replace(b'\\"epoch\\": 4,', b'\\"epoch\\": 7,'))
+    done = pretrain(LONG, [store], run, progress=False, resume=True)
+    assert any("passed over" in told for told in done.warnings)
+    pretrain(LONG, [store], tmp_path / "whole", progress=False)
+    assert same(weights(run), weights(tmp_path / "whole"))
+
+
 def test_two_checkpoints_are_kept(store: Path, tmp_path: Path) -> None:
     interrupted(LONG, store, tmp_path / "run", 6)
     names = sorted(path.name for path in (tmp_path / "run" / FOLDER).iterdir())
@@ -184,7 +237,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_later(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "save_state", full)
+        patch.setattr(run_writer, "save_state", full)
         with pytest.raises(InputError, match="No space left on device.*--resume"):
             pretrain(LONG, [store], run, progress=False)
     pretrain(LONG, [store], run, progress=False, resume=True)

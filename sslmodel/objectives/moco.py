@@ -22,8 +22,9 @@ class MoCo(Objective):
     """InfoNCE with a momentum encoder and a queue. Here to compare with: it needs negatives.
 
     Each view is a query once, the other one's key by the slow encoder its positive. Sources: He et
-    al., arXiv 1911.05722, eqs. 1–2; the projector is that of MoCo v2 (arXiv 2003.04297), with
-    batch normalisation; both directions are averaged as in MoCo v3 (arXiv 2104.02057).
+    al., arXiv 1911.05722, eqs. 1–2; both directions are averaged as in MoCo v3 (arXiv
+    2104.02057). The projector is that of MoCo v2 (arXiv 2003.04297), without batch normalisation: a
+    query and its key would share statistics that the queue's keys do not (section 3.3).
 
     Args:
         features: D, the length of an embedding.
@@ -37,7 +38,7 @@ class MoCo(Objective):
     def __init__(self, features: int, config: MoCoConfig):
         super().__init__()
         self.config = config
-        self.projector = head((features, config.hidden, config.projection))
+        self.projector = head((features, config.hidden, config.projection), norm=False)
         self.slow_projector = frozen(copy.deepcopy(self.projector))
         self.register_buffer(
             "queue", F.normalize(torch.randn(config.queue, config.projection), dim=1)

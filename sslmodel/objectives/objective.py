@@ -57,8 +57,8 @@ def frozen(module: nn.Module) -> nn.Module:
     return module.requires_grad_(False)
 
 
-def head(sizes: Sequence[int], last_norm: bool = False) -> nn.Sequential:
-    """Linear layers of these sizes, batch normalisation and ReLU between them.
+def head(sizes: Sequence[int], norm: bool = True, last_norm: bool = False) -> nn.Sequential:
+    """Linear layers of these sizes, batch normalisation (`norm`) and ReLU between them.
 
     Batch normalisation keeps small corpora from losing dimensions (docs/method.md).
     `last_norm` also normalises the output, without a scale of its own.
@@ -67,9 +67,9 @@ def head(sizes: Sequence[int], last_norm: bool = False) -> nn.Sequential:
     for i, (a, b) in enumerate(pairwise(sizes)):
         last = i == len(sizes) - 2
         # A normalisation that follows takes the bias away again.
-        layers.append(nn.Linear(a, b, bias=last and not last_norm))
+        layers.append(nn.Linear(a, b, bias=not last_norm if last else not norm))
         if not last:
-            layers += [nn.BatchNorm1d(b), nn.ReLU()]
+            layers += [nn.BatchNorm1d(b), nn.ReLU()] if norm else [nn.ReLU()]
         elif last_norm:
             layers.append(nn.BatchNorm1d(b, affine=False))
     return nn.Sequential(*layers)

@@ -19,8 +19,8 @@ class VICReg(Objective):
     covariance = mean over the branches of 1/P · Σ_{p≠q} Cov_pq²
 
     Source: Bardes et al., arXiv 2105.04906, eqs. 1–6. As in its authors' code, the distance is a
-    mean over P too, where eq. 5 has a sum; covariance is a mean over branches, where eq. 6 has a
-    sum.
+    mean over P, where eq. 5 has a sum, and variance a mean over branches, where eq. 6 has a sum.
+    Covariance is a mean over branches here: c = 2 with two of them is ν = 1 there.
 
     Args:
         features: D, the length of an embedding.

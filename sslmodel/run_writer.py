@@ -1,0 +1,77 @@
+"""What a training writes into its run's folder while it goes on; by the first process alone."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from poseprep.errors import InputError
+from sslmodel.resume import forget_states, save_state
+from sslmodel.runlog import Record, RunLog
+
+# Between two checkpoints, at least: writing them must not cost more than training does.
+CHECKPOINT_SECONDS = 20.0
+
+
+class RunWriter:
+    """The log and the checkpoints of a run. Use it in a `with` block.
+
+    Every method raises InputError where the folder cannot be written, as on a full disk.
+    """
+
+    def __init__(self, out: Path, epochs: int, progress: bool):
+        self._out, self._epochs, self._progress = out, epochs, progress
+        self._log: RunLog | None = None
+        self._began = self._saved = time.monotonic()
+
+    def begin(self, kept: Sequence[Record], write_head: Callable[[], None]) -> None:
+        """Open the log, with the records of the epochs that are kept; without any, begin anew."""
+        if kept:
+            self._began -= kept[-1].seconds
+        with self._writing():
+            self._out.mkdir(parents=True, exist_ok=True)
+            self._log = RunLog(self._out, self._epochs, self._progress, kept)
+            if not kept:
+                forget_states(self._out)
+                write_head()
+
+    def seconds(self) -> float:
+        """Since training began, what an interrupted run had before included."""
+        return round(time.monotonic() - self._began, 3)
+
+    def write(
+        self, records: Sequence[Record], learner: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Take down the last record, and where it is time the training's state."""
+        if self._log is None:
+            raise ValueError("expected begin() before write()")
+        with self._writing():
+            self._log.write(records[-1])
+            if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+                save_state(self._out, learner, optimizer, records)
+                self._saved = time.monotonic()
+
+    def end(self, write: Callable[[], None]) -> None:
+        """Write what a finished run has beside its log."""
+        with self._writing():
+            write()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"{self._out}: cannot be written ({error.strerror or error}); make room there and "
+                "go on with the same command and `--resume`, or give another folder with `--out`"
+            ) from error
+
+    def __enter__(self) -> "RunWriter":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._log is not None:
+            self._log.__exit__(*exc)
