@@ -19,7 +19,7 @@ from poseprep.options import check
 from poseprep.settings import differences
 from poseprep.store import KeypointStore
 from sslmodel.checkpoint import DAMAGED, read_json, write_json
-from sslmodel.config import PretrainConfig, ProbeConfig
+from sslmodel.config import OBJECTIVE_NAMES, PretrainConfig, ProbeConfig
 from sslmodel.dataset import common_skeleton, load
 from sslmodel.metrics import Bootstrap, Interval, Values
 from sslmodel.phonology import read_phonology
@@ -177,9 +177,15 @@ def _budget(
     return {
         "store_sha256": content,
         "labels_sha256": labels,
-        "pretrain": asdict(config),
+        "pretrain": _own_settings(config),
         "probe": wanted,
     }
+
+
+def _own_settings(config: PretrainConfig) -> dict[str, Any]:
+    """All settings but those of other objectives, which this run never read."""
+    groups = {name.replace("-", "_") for name in OBJECTIVE_NAMES if name != config.objective}
+    return {name: value for name, value in asdict(config).items() if name not in groups}
 
 
 def _trial(
@@ -199,7 +205,8 @@ def _trial(
     try:
         if (folder / "encoder.json").is_file():  # trained, and stopped before its scores were there
             run = read_run(folder)
-            there = {"store_sha256": next(iter(run.splits)), "pretrain": asdict(run.config)}
+            settings = _own_settings(run.config)
+            there = {"store_sha256": next(iter(run.splits)), "pretrain": settings}
             _check_same(there, {name: budget[name] for name in there}, folder)
             if next(iter(run.splits.values()))["parts"] != parts:
                 raise InputError(

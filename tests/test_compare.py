@@ -16,7 +16,7 @@ from poseprep.store import KeypointStore
 from poseprep.store_relabel import relabel
 from sslmodel import compare as comparing
 from sslmodel.compare import Comparison, Trial, compare, summarise
-from sslmodel.config import ProbeConfig
+from sslmodel.config import ProbeConfig, SimCLRConfig, SLFPNConfig
 from sslmodel.pretrain import CameApart
 from sslmodel.probe import probe
 from sslmodel.scores import Answers
@@ -170,6 +170,17 @@ def test_differences_are_of_the_seeds_that_both_sides_have() -> None:
     trials = [trial("a", 0, 0.0), trial("a", 1, 1.0), trial("b", 1, 1.0), trial("b", 2, 0.0)]
     (lead,) = summarise(trials, Path("out"), ASKED, []).leads
     assert lead.value == 0  # of seed 1
+
+
+def test_settings_of_other_objectives_do_not_count(
+    store: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "pretrain", lambda *args: pytest.fail("trained already"))
+    other = replace(TINY, simclr=SimCLRConfig(temperature=0.5))
+    assert len(list(compare(store, BOTH, 2, out, other, ASKED, progress=False))) == 5
+    own = replace(TINY, sl_fpn=SLFPNConfig(predictor_weight=0.1))
+    with pytest.raises(InputError, match="sl_fpn.predictor_weight: 0.5 → 0.1"):
+        list(compare(store, BOTH, 2, out, own, ASKED, progress=False))
 
 
 def test_a_damaged_answer_is_told(store: Path, out: Path) -> None:
