@@ -34,7 +34,7 @@ lint: install-test
 results: export OMP_NUM_THREADS = 1
 results: install
 	test -e corpus/keypoints.h5 || $(BIN)/slr demo --out corpus --signs 24 --signers 16 --reps 2 --seed 1
-	$(BIN)/slr compare corpus/keypoints.h5 --seeds 3 --phonology corpus/signs.csv --out corpus/compare
+	$(BIN)/slr compare corpus/keypoints.h5 --objectives sl-vicreg,sl-fpn --seeds 3 --phonology corpus/signs.csv --out corpus/compare
 
 install: $(VENV)/installed
 install-test: $(VENV)/installed-test
