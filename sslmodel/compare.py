@@ -44,8 +44,8 @@ class Trial:
     Attributes:
         collapsed: whether its embedding did.
         failed: why there is no encoder; empty where there is one.
-        answers: question → what encoder, untrained and raw answer: of `compared` metrics only.
-            None is left out where there is no encoder.
+        answers: question → what encoder, untrained and raw answer: of `compared` metrics only;
+            empty where there is no encoder.
     """
 
     objective: str

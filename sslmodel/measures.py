@@ -4,6 +4,7 @@
 train. The first row is what is measured, the others are what it is measured against.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -317,10 +318,12 @@ def _chance(signs: int) -> dict[str, float]:
 def index_sizes(task: Task) -> tuple[Int[np.ndarray, " M"], Int[np.ndarray, " M"]]:
     """How many clips `retrieval` looks each test clip up among, and how many show its sign."""
     index = task.train | task.val
-    signs, signers = task.signs[index], task.signers[index]
-    sizes = []
-    for sign, signer in zip(task.truth, task.signers[task.test], strict=True):
-        others = (signers != signer) | (signer == "")
-        sizes.append((others.sum(), (others & (signs == sign)).sum()))
-    total, relevant = np.array(sizes, int).T
+    of_sign = np.bincount(task.signs[index], minlength=len(task.names))
+    of_signer = Counter(task.signers[index].tolist())
+    of_both = Counter(zip(task.signers[index].tolist(), task.signs[index].tolist(), strict=True))
+    who, signs = task.signers[task.test].tolist(), task.truth.tolist()
+    # A signer who is not known is nobody's own.
+    own = np.array([of_signer[w] if w else 0 for w in who], int)
+    own_sign = np.array([of_both[w, s] if w else 0 for w, s in zip(who, signs, strict=True)], int)
+    total, relevant = index.sum() - own, of_sign[task.truth] - own_sign
     return total, relevant

@@ -18,13 +18,16 @@ from poseprep.store import KeypointStore
 from poseprep.store_relabel import relabel
 from sslmodel.config import FineTuneConfig, ProbeConfig
 from sslmodel.dataset import load
+from sslmodel.measures import index_sizes
 from sslmodel.plots import plot_curve
 from sslmodel.pretrain import pretrain
 from sslmodel.probe import ProbeResult, evaluation_split, probe
+from sslmodel.results import read_results
 from sslmodel.runlog import Record
 from sslmodel.runs import read_run
 from sslmodel.split import leaking_signers
-from sslmodel.text import score_table, transfer_table
+from sslmodel.task import Task
+from sslmodel.text import results_table, score_table, transfer_table
 from sslmodel.transfer import NotProbed, probe_all
 
 CONFIG = ProbeConfig(
@@ -388,3 +391,34 @@ def test_fewer_clips_than_shots_are_said_and_drawn_once(result: ProbeResult, run
     many = probe(run, replace(CONFIG, shots=(1, 99)))
     assert many.score("nearest centroid", "at most 99 a sign").draws == 1
     assert many.score("nearest centroid", "1 a sign").draws == CONFIG.draws
+
+
+def test_the_list_of_results_marks_scores_that_flatter(store: Path, tmp_path: Path) -> None:
+    pretrain(replace(TINY, all_clips=True), [store], tmp_path / "all", progress=False)
+    leaking = write_store(tmp_path / "leak.h5", signers=9, seed=5, signer="anna")
+    same_names = write_store(tmp_path / "names.h5", signers=8, seed=9)
+    pretrain(TINY, [store], tmp_path / "r", progress=False)
+    probe(tmp_path / "all", CONFIG)
+    probe(tmp_path / "r", CONFIG)
+    probe(tmp_path / "r", replace(CONFIG, allow_signer_leak=True), leaking)
+    for seed in range(3):  # by one of these splits somebody of test has a name that train had
+        probe(tmp_path / "r", replace(CONFIG, split_seed=seed), same_names)
+    _, *lines = results_table(read_results(tmp_path / "results.csv")).splitlines()
+    assert lines[0].endswith("transductive")
+    assert not lines[1].endswith(("leak", "transductive", "?"))
+    assert lines[2].endswith("signers leak")
+    assert any(line.endswith("known signers?") for line in lines[3:])
+
+
+def test_an_index_is_counted_as_retrieval_sees_it() -> None:
+    random = np.random.default_rng(0)
+    part, names = random.integers(0, 3, 60), np.array(["a", "b", "c"], object)
+    signers = random.choice(np.array(["", "x", "y", "z"], object), 60)
+    signs = random.integers(0, 3, 60)
+    task = Task(names, signs, part == 0, part == 1, part == 2, signers)
+    total, relevant = index_sizes(task)
+    index = part < 2
+    for i, clip in enumerate(np.flatnonzero(part == 2)):
+        others = index & ((signers != signers[clip]) | (signers == ""))
+        assert total[i] == others.sum()
+        assert relevant[i] == (others & (signs == signs[clip])).sum()
