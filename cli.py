@@ -26,6 +26,7 @@ from sslmodel.config import (
     ProbeConfig,
     ViewConfig,
 )
+from sslmodel.variants import VARIANTS, rows_of
 
 # Exit codes, beside 0 (done) and 1 (a bug).
 EXIT_INPUT, EXIT_PROBLEMS, EXIT_COLLAPSE, EXIT_INTERRUPTED = 2, 3, 4, 130
@@ -469,7 +470,13 @@ def results(folder: Path) -> None:
     type=_Several(str),
     default=OBJECTIVE_NAMES,
     show_default=",".join(OBJECTIVE_NAMES),
-    help="Which, with commas between.",
+    help="Which, with commas between; simclr:5 has five seeds.",
+)
+@click.option(
+    "--variants",
+    type=_Several(str),
+    default=(),
+    help="Changes of the default, likewise; all, or some of: " + ", ".join(VARIANTS),
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Runs of each.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: compare/STORE]")
@@ -484,6 +491,7 @@ def compare(
     context: click.Context,
     store: Path,
     objectives: tuple[str, ...],
+    variants: tuple[str, ...],
     seeds: int,
     out: Path | None,
     part: str,
@@ -493,7 +501,7 @@ def compare(
     size: str,
     **chosen: Any,
 ) -> None:
-    """Train and probe objectives at the same budget on STORE, and write the table and a plot.
+    """Train and probe at the same budget on STORE, and write the table and a plot.
 
     The same command continues what was stopped. What collapses is scored and named.
     """
@@ -501,13 +509,13 @@ def compare(
     from sslmodel.compare import compare as run_all
     from sslmodel.text import comparison_tables, trial_line
 
-    unknown = set(objectives) - set(OBJECTIVE_NAMES)
-    if unknown or not objectives:
-        raise InputError(f"--objectives: expected some of {', '.join(OBJECTIVE_NAMES)}")
     config = training_config(context, size, chosen)
     out = out or Path("compare") / store.stem
     asked = ProbeConfig(part=part, phonology=phonology, allow_signer_leak=allow_signer_leak)
-    for done in run_all(store, objectives, seeds, out, config, asked, not quiet):
+    if variants == ("all",):
+        variants = tuple(VARIANTS)
+    rows = rows_of(config, (*objectives, *variants), seeds)
+    for done in run_all(store, rows, out, asked, not quiet):
         say(comparison_tables(done) if isinstance(done, Comparison) else trial_line(done))
     say(f"\nWritten to {out}: comparison.md, comparison.json, comparison.png")
 

@@ -1,4 +1,4 @@
-"""What the encoder is built of. Missing points are masked, never read as zeros at the origin."""
+"""What backbones are built of. All of it reads and gives channels last, as memory lies."""
 
 import torch
 import torch.nn.functional as F
@@ -6,94 +6,92 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class GraphBlock(nn.Module):
-    """Every point hears its neighbours in the skeleton, then its own past and future.
+class TimeConv(nn.Conv2d):
+    """A convolution over time whose channels lie last, in and out.
 
-    Neighbours that are missing are left out of the mean instead of counting as zero.
+    Computed as a convolution over pictures of one row: a view of the same memory, and on a CPU
+    the fastest way there is (docs/performance.md).
+
+    Args:
+        channels_in, channels_out: C before and after.
+        kernel: frames that it sees, an odd number.
+        stride: 2 halves the frames.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1):
+        padding = (0, kernel // 2)
+        super().__init__(channels_in, channels_out, (1, kernel), (1, stride), padding)
+
+    def forward(self, x: Float[Tensor, "B T C"]) -> Float[Tensor, "B T2 D"]:
+        """Zeros stand before the first and after the last frame."""
+        picture = x.unsqueeze(1).permute(0, 3, 1, 2)  # (B, C, 1, T), channels_last
+        return super().forward(picture).permute(0, 2, 3, 1).squeeze(1)
+
+
+class GraphBlock(nn.Module):
+    """Every point hears its neighbours in the skeleton: ReLU(LN([x, A x] W)).
+
+    A point that is missing is 0, which is the mean of standardised inputs; `seen` is one of them,
+    so that the two can be told apart.
 
     Args:
         channels_in, channels_out: C before and after.
         adjacency: (V, V), normalised, with self-loops.
-        stride: 2 halves the frames.
-        kernel: frames that a point's temporal convolution sees.
     """
 
     adjacency: Tensor
 
-    def __init__(
-        self,
-        channels_in: int,
-        channels_out: int,
-        adjacency: Tensor,
-        stride: int = 1,
-        kernel: int = 3,
-    ):
+    def __init__(self, channels_in: int, channels_out: int, adjacency: Tensor):
         super().__init__()
         self.register_buffer("adjacency", adjacency, persistent=False)
-        self.stride = stride
         self.mix = nn.Linear(2 * channels_in, channels_out)
         self.norm = nn.LayerNorm(channels_out)
-        self.temporal = nn.Conv2d(
-            channels_out, channels_out, (1, kernel), (1, stride), padding=(0, kernel // 2)
-        )
 
-    def forward(
-        self, x: Float[Tensor, "B V T C"], seen: Float[Tensor, "B V T"]
-    ) -> tuple[Float[Tensor, "B V T2 D"], Float[Tensor, "B V T2"]]:
-        """x must be 0 where seen is 0. With a stride a point is seen if it was in any frame."""
-        # Points before time: then one product with the adjacency serves all frames at once.
+    def forward(self, x: Float[Tensor, "B V T C"]) -> Float[Tensor, "B V T D"]:
+        """Points before time: then one product with the adjacency serves all frames at once."""
         heard = (self.adjacency @ x.flatten(2)).view_as(x)
-        heard = heard / (self.adjacency @ seen).clamp(min=1e-6)[..., None]
-        h = F.relu(self.norm(self.mix(torch.cat([x, heard], dim=-1)))) * seen[..., None]
-        # (B, V, T, C) read as (B, C, V, T) is channels_last already: no copy.
-        moved = self.temporal(h.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        if self.stride > 1:
-            share = halve_time(seen[..., None])
-            h = halve_time(h) / share.clamp(min=0.5)
-            seen = share[..., 0].ceil()
-        return (h + F.relu(moved)) * seen[..., None], seen
+        return F.relu(self.norm(self.mix(torch.cat([x, heard], dim=-1))))
 
 
 class PartReadout(nn.Module):
     """All points of one part at once, each with its own weights, over neighbouring frames.
 
     Averaging over points throws the handshape away; here no two points are ever mixed
-    with equal weight.
+    with equal weight. The frames are halved: what follows costs half.
+
+    Args:
+        points: Vp, how many points the part has.
+        channels: C of every point.
+        width: W, channels of the part as a whole.
+        kernel: frames that are read at once.
     """
 
-    def __init__(self, points: int, channels: int, width: int):
+    def __init__(self, points: int, channels: int, width: int, kernel: int = 5):
         super().__init__()
-        self.conv = nn.Conv1d(points * channels, width, kernel_size=3, padding=1)
+        self.conv = TimeConv(points * channels, width, kernel, stride=2)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, x: Float[Tensor, "B Vp T C"]) -> Float[Tensor, "B T W"]:
+    def forward(self, x: Float[Tensor, "B T Vp C"]) -> Float[Tensor, "B T2 W"]:
         """The part's points, channels and neighbouring frames as one vector a frame."""
-        flat = x.transpose(2, 3).flatten(1, 2)
-        return F.relu(self.norm(self.conv(flat).transpose(1, 2)))
+        return F.relu(self.norm(self.conv(x.flatten(2))))
 
 
 class TimeBlock(nn.Module):
-    """A residual temporal convolution over what was read out."""
+    """A residual temporal convolution over what was read out: x + ReLU(conv(LN(x)))."""
 
-    def __init__(self, width: int, kernel: int = 3, dilation: int = 1):
+    def __init__(self, width: int, kernel: int = 5):
         super().__init__()
-        padding = dilation * (kernel // 2)
         self.norm = nn.LayerNorm(width)
-        self.conv = nn.Conv1d(width, width, kernel, padding=padding, dilation=dilation)
+        self.conv = TimeConv(width, width, kernel)
 
     def forward(self, x: Float[Tensor, "B T W"]) -> Float[Tensor, "B T W"]:
         """As many frames and channels as came in."""
-        return x + F.relu(self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2))
+        return x + F.relu(self.conv(self.norm(x)))
 
 
 def pool_in_bins(x: Float[Tensor, "B T W"], bins: int) -> Float[Tensor, "B D"]:
     """Mean over each of `bins` equal stretches of time, side by side: order survives."""
     return F.adaptive_avg_pool1d(x.transpose(1, 2), bins).flatten(1)
-
-
-def halve_time(x: Float[Tensor, "B V T C"]) -> Float[Tensor, "B V T2 C"]:
-    """Mean of every two neighbouring frames; an odd last frame stays as it is."""
-    return F.avg_pool2d(x.permute(0, 3, 1, 2), (1, 2), ceil_mode=True).permute(0, 2, 3, 1)
 
 
 def central_difference(

@@ -20,7 +20,7 @@ from poseprep.skeleton import Skeleton
 from sslmodel.config import EncoderConfig, InputConfig
 from sslmodel.encoder import Encoder
 
-FORMAT = 1
+FORMAT = 2
 
 # What comes of reading a file by a form that it does not have.
 DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError)

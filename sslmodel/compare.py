@@ -1,10 +1,12 @@
-"""compare(): every objective trained and probed alike, over several seeds; what differs surely.
+"""compare(): every row trained and probed alike, over several seeds; what differs surely.
 
-A run that is done is kept as OUT/<objective>-seed<k>/ with its answers in answers.json. The same
+A run that is done is kept as OUT/<row>-seed<k>/ with its answers in answers.json, which is all that
+the comparison reads: the rest of the folder can go. The same
 command again goes on where it was stopped, and repeats nothing.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
@@ -31,15 +33,18 @@ from sslmodel.scores import Answers, compared, told_resampling, units_of
 from sslmodel.split import development, make_split
 from sslmodel.task import make_task
 from sslmodel.text import comparison_tables
+from sslmodel.variants import Row
 
 ANSWERS = "answers.json"
+# Of more rows than these only the differences from the first one are told.
+_MOST_PAIRED = 6
 # (measure, labels): one column of the table.
 Question = tuple[str, str]
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One objective with one seed.
+    """One row with one seed.
 
     Attributes:
         collapsed: whether its embedding did.
@@ -48,7 +53,7 @@ class Trial:
             empty where there is no encoder.
     """
 
-    objective: str
+    row: str
     seed: int
     collapsed: bool
     failed: str
@@ -90,7 +95,7 @@ class Lead:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `slr compare` writes. collapsed, failed: `objective-seed` of such runs, with why."""
+    """What `slr compare` writes. collapsed, failed: such runs by row and seed, with why."""
 
     out: Path
     means: list[Mean]
@@ -103,23 +108,26 @@ class Comparison:
 
 def compare(
     store: Path,
-    objectives: Sequence[str],
-    seeds: int,
+    rows: Sequence[Row],
     out: Path,
-    config: PretrainConfig,
     asked: ProbeConfig,
     progress: bool = True,
 ) -> Iterator[Trial | Comparison]:
     """Every run as it is done, and at last the comparison, which is also written to `out`.
 
-    All runs have one split and one budget: they differ in objective and seed only. A run that
-    collapses is scored and named; one whose training comes apart is named.
+    All runs have one split; rows differ in what their configs say, and a row's runs in the seed
+    alone. A run that collapses is scored and named; one whose training comes apart is named.
 
     Raises:
         InputError: a setting is not allowed, the store's labels give no score, or `out` holds runs
             of another budget or store, or with other labels.
     """
-    check(config)
+    if not rows:
+        raise InputError("expected at least one row to compare, found none")
+    for row in rows:
+        check(row.config)
+    # All rows share the data, and so the split.
+    config = rows[0].config
     # One untrained encoder a seed: the one that the run began with.
     asked = replace(asked, untrained_seeds=1, accelerator=config.accelerator)
     check(asked)
@@ -127,17 +135,19 @@ def compare(
     with KeypointStore(store) as opened:
         content, labels = opened.content_hash(), _label_hash(opened)
     trials = []
-    for seed in range(seeds):
-        for objective in dict.fromkeys(objectives):
+    for seed in range(max(row.seeds for row in rows)):
+        for row in rows:
+            if seed >= row.seeds:
+                continue
             # Everybody has the whole budget: none is stopped.
-            own = replace(config, objective=objective, seed=seed, stop_on_collapse=False)
+            own = replace(row.config, seed=seed, stop_on_collapse=False)
             budget = _budget(own, asked, content, labels)
-            folder = out / f"{objective}-seed{seed}"
-            trial = _trial(store, parts, budget, own, asked, folder, progress)
+            folder = out / f"{row.name}-seed{seed}"
+            trial = _trial(store, parts, budget, row.name, own, asked, folder, progress)
             trials.append(trial)
             yield trial
     found = summarise(trials, out, asked, notes)
-    _write(found, store, content, config, asked)
+    _write(found, store, content, rows, asked)
     yield found
 
 
@@ -170,7 +180,7 @@ def _label_hash(store: KeypointStore) -> str:
 def _budget(
     config: PretrainConfig, asked: ProbeConfig, content: str, labels: str
 ) -> dict[str, Any]:
-    """All that two runs must share, beside objective and seed, to be compared."""
+    """All that decides a run and its answers."""
     wanted = asdict(asked)
     if asked.phonology:  # what it says counts, not where it lies
         wanted["phonology"] = hashlib.sha256(Path(asked.phonology).read_bytes()).hexdigest()
@@ -192,6 +202,7 @@ def _trial(
     store: Path,
     parts: dict[str, str],
     budget: dict[str, Any],
+    row: str,
     config: PretrainConfig,
     asked: ProbeConfig,
     folder: Path,
@@ -200,7 +211,7 @@ def _trial(
     """A run that is done, read back; or trained and probed now."""
     path = folder / ANSWERS
     if path.is_file():
-        return _read(path, config, budget)
+        return _read(path, row, config.seed, budget)
     collapsed, failed, answers = False, "", []
     try:
         if (folder / "encoder.json").is_file():  # trained, and stopped before its scores were there
@@ -224,65 +235,87 @@ def _trial(
         answers = probe(folder, asked, store, progress).answers
     described = {
         **_plain(budget),
-        "objective": config.objective,
+        "row": row,
         "seed": config.seed,
         "collapsed": collapsed,
         "failed": failed,
-        "answers": [_packed(one) for one in answers],
+        **_packed(answers),
         "versions": versions(),
     }
-    write_json(path, described)
-    return _read(path, config, budget)
+    # Many of them are kept in repositories: no indentation.
+    write_whole(path, (json.dumps(described, ensure_ascii=False, default=str) + "\n").encode())
+    return _read(path, row, config.seed, budget)
 
 
-def _packed(answers: Answers) -> dict[str, Any]:
-    """What one question was answered, of the metric that is compared."""
-    metric = compared(answers)
-    return {
-        "measure": answers.measure,
-        "labels": answers.labels,
-        "labelled": answers.labelled,
-        "share": answers.share,
-        "metric": metric,
-        "values": {name: _digits(of[metric]) for name, of in answers.values.items()},
-        "truth": answers.truth.tolist(),
-        "signers": answers.signers.tolist(),
-        "chance": answers.chance,
-    }
+def _packed(answers: Sequence[Answers]) -> dict[str, Any]:
+    """What was answered, of the metrics that are compared; and once, which clips were asked."""
+    clips: list[dict[str, Any]] = []
+    packed = []
+    for one in answers:
+        asked = {"truth": one.truth.tolist(), "signers": one.signers.tolist()}
+        if asked not in clips:
+            clips.append(asked)
+        metric = compared(one)
+        packed.append(
+            {
+                "measure": one.measure,
+                "labels": one.labels,
+                "labelled": one.labelled,
+                "share": one.share,
+                "metric": metric,
+                "values": {name: _digits(of[metric]) for name, of in one.values.items()},
+                "clips": clips.index(asked),
+                "chance": one.chance,
+            }
+        )
+    return {"clips": clips, "answers": packed}
 
 
 def _digits(values: Values) -> list[Any]:
-    """Hits and misses as one text of 0 and 1 a draw; else numbers."""
+    """Hits and misses as the bits of one hexadecimal number a draw; else numbers."""
     if not np.isin(values, (0, 1)).all():
         return np.round(values, 4).tolist()
-    return [["".join(map(str, row.astype(int))) for row in draws] for draws in values]
+    return [[np.packbits(row.astype(bool)).tobytes().hex() for row in draws] for draws in values]
 
 
-def _unpacked(one: dict[str, Any]) -> Answers:
-    values = {}
-    for name, rows in one["values"].items():
-        plain = [[[int(c) for c in d] if isinstance(d, str) else d for d in e] for e in rows]
-        values[name] = {str(one["metric"]): np.array(plain, np.float64)}
+def _values(rows: list[Any], clips: int) -> Values:
+    """What `_digits` made text of."""
+
+    def of(draw: Any) -> Any:
+        if not isinstance(draw, str):
+            return draw
+        return np.unpackbits(np.frombuffer(bytes.fromhex(draw), np.uint8), count=clips)
+
+    return np.array([[of(draw) for draw in draws] for draws in rows], np.float64)
+
+
+def _unpacked(one: dict[str, Any], clips: list[dict[str, Any]]) -> Answers:
+    asked = clips[one["clips"]]
+    truth = np.array(asked["truth"], int)
+    values = {
+        name: {str(one["metric"]): _values(rows, len(truth))}
+        for name, rows in one["values"].items()
+    }
     return Answers(
         one["measure"],
         one["labels"],
         float(one["labelled"]),
         float(one["share"]),
         values,
-        np.array(one["truth"], int),
-        np.array(one["signers"], object),
+        truth,
+        np.array(asked["signers"], object),
         one["chance"],
     )
 
 
-def _read(path: Path, config: PretrainConfig, budget: dict[str, Any]) -> Trial:
+def _read(path: Path, row: str, seed: int, budget: dict[str, Any]) -> Trial:
     said = read_json(path)
     try:
         there = {name: said[name] for name in budget}
-        answers = [_unpacked(one) for one in said["answers"]]
+        answers = [_unpacked(one, said["clips"]) for one in said["answers"]]
         trial = Trial(
-            config.objective,
-            config.seed,
+            row,
+            seed,
             bool(said["collapsed"]),
             str(said["failed"]),
             {(one.measure, one.labels): one for one in answers},
@@ -316,7 +349,8 @@ def _plain(value: Any) -> Any:
 def summarise(
     trials: Sequence[Trial], out: Path, asked: ProbeConfig, notes: list[str]
 ) -> Comparison:
-    """The means of every objective and baseline, and every pair's difference.
+    """The means of every row and baseline; each pair's difference, or where rows are many, each
+    one's from the first.
 
     Raises:
         InputError: no run has an encoder.
@@ -333,7 +367,11 @@ def summarise(
             values = np.concatenate(list(of_seeds.values()))
             interval = bootstrap.mean(values)
             means.append(Mean(row, question, float(values.mean()), interval, len(values)))
-        for (a, of_a), (b, of_b) in combinations(rows.items(), 2):
+        first, *others = rows.items()
+        pairs = list(combinations(rows.items(), 2))
+        if len(rows) > _MOST_PAIRED:
+            pairs = [(other, first) for other in others]
+        for (a, of_a), (b, of_b) in pairs:
             # Of seeds that one side only has, nothing is known of the difference.
             shared = [seed for seed in of_a if seed in of_b]
             x, y = (np.concatenate([of[seed] for seed in shared or of]) for of in (of_a, of_b))
@@ -343,15 +381,15 @@ def summarise(
         out=out,
         means=means,
         leads=leads,
-        collapsed=[f"{t.objective}, seed {t.seed}" for t in trials if t.collapsed],
-        failed={f"{t.objective}, seed {t.seed}": t.failed for t in trials if t.failed},
+        collapsed=[f"{t.row}, seed {t.seed}" for t in trials if t.collapsed],
+        failed={f"{t.row}, seed {t.seed}": t.failed for t in trials if t.failed},
         intervals=told_resampling(resampled),
         notes=notes,
     )
 
 
 def _rows(trials: Sequence[Trial], question: Question) -> dict[str, dict[int | None, Values]]:
-    """Of each row its (1, L, M) values by seed: objectives, and the baselines that they share.
+    """Of each row its (1, L, M) values by seed: what was trained, and baselines that all share.
 
     Raw coordinates have no seed.
     """
@@ -359,7 +397,7 @@ def _rows(trials: Sequence[Trial], question: Question) -> dict[str, dict[int | N
     baselines: dict[int | None, dict[str, Values]] = {}
     for trial in sorted(trials, key=lambda trial: trial.seed):
         values = trial.values(question)
-        rows.setdefault(trial.objective, {})[trial.seed] = values[ENCODER]
+        rows.setdefault(trial.row, {})[trial.seed] = values[ENCODER]
         baselines[trial.seed] = values
     if UNTRAINED in next(iter(baselines.values())):
         rows[UNTRAINED] = {seed: values[UNTRAINED] for seed, values in baselines.items()}
@@ -368,7 +406,7 @@ def _rows(trials: Sequence[Trial], question: Question) -> dict[str, dict[int | N
 
 
 def _write(
-    found: Comparison, store: Path, content: str, config: PretrainConfig, asked: ProbeConfig
+    found: Comparison, store: Path, content: str, rows: Sequence[Row], asked: ProbeConfig
 ) -> None:
     write_whole(found.out / "comparison.md", (comparison_tables(found) + "\n").encode())
     plot_comparison(found.means, found.out / "comparison.png", f"Linear evaluation on {store.name}")
@@ -377,7 +415,7 @@ def _write(
         {
             **{name: value for name, value in asdict(found).items() if name != "out"},
             "store": {"name": store.name, "sha256": content},
-            "pretrain": asdict(config),
+            "rows": {row.name: _own_settings(row.config) for row in rows},
             "probe": asdict(asked),
             "versions": versions(),
         },

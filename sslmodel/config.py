@@ -13,6 +13,8 @@ OBJECTIVE_NAMES = (
     *("sl-vicreg", "sl-fpn"),
     *("simclr", "moco", "byol", "simsiam", "barlow-twins", "vicreg"),
 )
+# The names of BACKBONES, for the same reason.
+BACKBONE_NAMES = ("parts-apart", "st-gcn", "gcn")
 ACCELERATORS = ("auto", "cpu", "gpu")
 PARTS = ("test", "val")
 _LARGEST_SEED = 2**32 - 1
@@ -51,23 +53,29 @@ class InputConfig:
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """The encoder's size. `features` is D, the length of an embedding."""
+    """The encoder's inputs, backbone and size. `features` is D, the length of an embedding."""
 
-    features: int = _size(512, "length of an embedding; a multiple of the time bins")
-    point_channels: int = _size(32, "channels of every point in the graph blocks")
-    part_channels: int = _size(128, "channels that each part of the body is read out to")
-    graph_blocks: int = setting(2, "graph blocks before the points are read out", minimum=0)
+    backbone: str = setting(
+        "parts-apart", "what reads the inputs; see docs/method.md", choices=BACKBONE_NAMES
+    )
+    features: int = _size(1024, "length of an embedding; a multiple of the time bins")
+    point_channels: int = _size(16, "channels of every point in the graph blocks")
+    graph_blocks: int = setting(1, "graph blocks before the points are read out", minimum=0)
     time_blocks: int = setting(
-        1, "temporal blocks after the points are read out", minimum=0, maximum=10
+        2, "temporal blocks after the points are read out", minimum=0, maximum=10
     )
     time_bins: int = _size(4, "stretches of time that are pooled apart")
+    points_apart: bool = setting(True, "read a part's points apart; else their mean")
+    rooted: bool = setting(True, "read where a point is from its part's root, such as the wrist")
+    bone: bool = setting(True, "read where a point is from its parent")
+    motion: bool = setting(True, "read how a point moves")
 
 
 # The three sizes of `--size`; EncoderConfig's defaults are those of base.
 ENCODER_SIZES = {
-    "small": EncoderConfig(features=256, point_channels=16, part_channels=64),
+    "small": EncoderConfig(features=256, point_channels=8, time_blocks=1),
     "base": EncoderConfig(),
-    "large": EncoderConfig(features=1024, point_channels=64, part_channels=256, time_blocks=2),
+    "large": EncoderConfig(features=2048, point_channels=32, time_blocks=3),
 }
 
 
@@ -82,6 +90,9 @@ class ViewConfig:
     shift: float = _strength(0.1, "shift of the whole clip, standard deviation")
     jitter: float = _strength(0.01, "noise of every point in every frame, standard deviation")
     hand_turn_degrees: float = _strength(10.0, "turn of a hand about its wrist, up to this")
+    hand_tilt_degrees: float = _strength(
+        25.0, "turn of a hand out of the picture's plane, up to this; needs z"
+    )
     hand_scale: float = _strength(0.1, "size of a hand about its wrist, up to this factor")
     hand_shift: float = _strength(0.1, "shift of a hand against the body, standard deviation")
     drop_points: float = _share(0.05, "share of points dropped for the whole clip")

@@ -26,7 +26,8 @@ class Dataset:
     """Normalised clips of one store. A long clip has several windows.
 
     Attributes:
-        points: (W, T, V, 2), 1.0 is one shoulder width, 0 where missing.
+        points: (W, T, V, 3), 1.0 is one shoulder width, 0 where missing. z is for views alone: the
+            encoder and the raw baseline read x and y.
         seen: (W, T, V), 1 where a point is known, else 0.
         clip: (W,), the clip that each window belongs to.
         keys, signs, signers, splits: (N,) each, of the clips; empty text where unknown.
@@ -117,7 +118,7 @@ def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
         found = skeleton.select(np.array(skeleton.names)[there])
         if not store.keys:
             raise InputError(f"{path}: holds no clip; `slr extract` some videos into it")
-        points = store.points(found.names)[..., :2]
+        points = store.points(found.names)
         times = store.times()
         windows = [
             normalize(
@@ -141,7 +142,7 @@ def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
             splits=np.asarray(store.splits, dtype=object),
             digests=np.asarray(
                 [
-                    hashlib.sha256(points[start : start + length].tobytes()).hexdigest()
+                    hashlib.sha256(points[start : start + length, :, :2].tobytes()).hexdigest()
                     for start, length in zip(store.starts, store.lengths, strict=True)
                 ],
                 dtype=object,
@@ -163,7 +164,7 @@ def _without_clip(store: KeypointStore) -> dict[str, str]:
 
 def normalized_clip(
     clip: Clip, skeleton: Skeleton, settings: InputConfig
-) -> tuple[Float[Tensor, "W T V 2"], Float[Tensor, "W T V"]]:
+) -> tuple[Float[Tensor, "W T V 3"], Float[Tensor, "W T V"]]:
     """One clip's windows and what is seen in them, as `load` makes them of a whole store.
 
     Raises:
@@ -172,7 +173,7 @@ def normalized_clip(
     there = _shared(clip.skeleton, skeleton, clip.key)
     found = skeleton.select(np.array(skeleton.names)[there])
     points, seen = normalize(
-        clip.points[:, clip.skeleton.indices(found.names), :2],
+        clip.points[:, clip.skeleton.indices(found.names)],
         clip.time,
         found,
         frames=settings.frames,

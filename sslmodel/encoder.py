@@ -1,31 +1,24 @@
 """The encoder: (B, T, V, C) keypoints → (B, D) embeddings."""
 
-from itertools import pairwise
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from poseprep.skeleton import Skeleton
 from sslmodel import graph
-from sslmodel.blocks import GraphBlock, PartReadout, TimeBlock, central_difference, pool_in_bins
+from sslmodel.backbones import BACKBONES
+from sslmodel.blocks import central_difference
 from sslmodel.config import EncoderConfig
 
-# x and y of the position, the position from the part's root, the bone, the motion; and seen.
-INPUT_CHANNELS = 9
 _FIT_CLIPS = 256
 
 
 class Encoder(nn.Module):
-    """A spatial-temporal graph encoder that keeps handshape and order.
-
-    Graph blocks let every point hear its neighbours; then each part of the body is read out
-    with its points kept apart; temporal blocks follow; time is pooled in a few bins.
-    No statistics of the batch are used: a clip's embedding does not depend on its neighbours.
+    """Standardised inputs, and a backbone that reads them.
 
     Args:
         skeleton: the V points that are read, in the order of the input.
-        config: sizes.
+        config: inputs, backbone and sizes.
     """
 
     parent: Tensor
@@ -37,29 +30,12 @@ class Encoder(nn.Module):
         super().__init__()
         self.skeleton = skeleton
         self.config = config
-        points, channels = len(skeleton.names), config.point_channels
-        width = config.features // config.time_bins
+        points, channels = len(skeleton.names), input_channels(config)
         self.register_buffer("parent", graph.parents(skeleton), persistent=False)
         self.register_buffer("root", graph.part_roots(skeleton), persistent=False)
-        self.register_buffer("input_mean", torch.zeros(points, INPUT_CHANNELS))
-        self.register_buffer("input_scale", torch.ones(points, INPUT_CHANNELS))
-        adjacency = graph.adjacency(skeleton)
-        sizes = [INPUT_CHANNELS] + [channels] * config.graph_blocks
-        self.graph_blocks = nn.ModuleList(
-            # The first block halves the frames: what follows costs half.
-            GraphBlock(a, b, adjacency, stride=2 if i == 0 else 1)
-            for i, (a, b) in enumerate(pairwise(sizes))
-        )
-        self.readouts = nn.ModuleDict(
-            {
-                part: PartReadout(where.stop - where.start, sizes[-1], config.part_channels)
-                for part, where in skeleton.parts.items()
-            }
-        )
-        self.fuse = nn.Linear(config.part_channels * len(skeleton.parts), width)
-        self.time_blocks = nn.ModuleList(
-            TimeBlock(width, dilation=2**i) for i in range(config.time_blocks)
-        )
+        self.register_buffer("input_mean", torch.zeros(points, channels))
+        self.register_buffer("input_scale", torch.ones(points, channels))
+        self.backbone = BACKBONES[config.backbone](skeleton, channels, config)
 
     def forward(
         self, points: Float[Tensor, "B T V C"], seen: Float[Tensor, "B T V"]
@@ -67,36 +43,28 @@ class Encoder(nn.Module):
         """Embed normalised clips; what `points` holds where seen is 0 does not matter."""
         inputs, known = self.inputs(points, seen)
         # What is not known takes the mean's place: zero after standardising, and not before.
-        x = (inputs - self.input_mean) / self.input_scale * known
-        x = x.transpose(1, 2).contiguous()  # (B, V, T, C)
-        seen = seen.transpose(1, 2).contiguous()
-        for block in self.graph_blocks:
-            x, seen = block(x, seen)
-        parts = self.skeleton.parts
-        read = [readout(x[:, parts[name]]) for name, readout in self.readouts.items()]
-        h = self.fuse(torch.cat(read, dim=-1))
-        for block in self.time_blocks:
-            h = block(h)
-        return pool_in_bins(h, self.config.time_bins)
+        return self.backbone((inputs - self.input_mean) / self.input_scale * known)
 
     def inputs(
         self, points: Float[Tensor, "B T V C"], seen: Float[Tensor, "B T V"]
-    ) -> tuple[Float[Tensor, "B T V 9"], Float[Tensor, "B T V 9"]]:
-        """Position, position from the part's root, bone, motion and seen; and what is known.
+    ) -> tuple[Float[Tensor, "B T V I"], Float[Tensor, "B T V I"]]:
+        """Position; as configured position from the part's root, bone and motion; seen.
 
-        A point that is seen has no bone where its parent is not, no place from a root that is
-        not seen, and no motion without both neighbouring frames.
+        And what of it is known: a point that is seen has no bone where its parent is not, no
+        place from a root that is not seen, and no motion without both neighbouring frames.
         """
         here = seen[..., None]
         position = torch.where(here > 0, points[..., :2], 0.0)
-        rooted, jointed = here * here[:, :, self.root], here * here[:, :, self.parent]
-        motion, moving = central_difference(position, seen)
-        values = (
-            (position, here),
-            ((position - position[:, :, self.root]) * rooted, rooted),
-            ((position - position[:, :, self.parent]) * jointed, jointed),
-            (motion, moving[..., None] * here),
-        )
+        values = [(position, here)]
+        if self.config.rooted:
+            rooted = here * here[:, :, self.root]
+            values.append(((position - position[:, :, self.root]) * rooted, rooted))
+        if self.config.bone:
+            jointed = here * here[:, :, self.parent]
+            values.append(((position - position[:, :, self.parent]) * jointed, jointed))
+        if self.config.motion:
+            motion, moving = central_difference(position, seen)
+            values.append((motion, moving[..., None] * here))
         known = torch.cat([mask.expand_as(value) for value, mask in values] + [here], dim=-1)
         return torch.cat([value for value, _ in values] + [here], dim=-1), known
 
@@ -135,3 +103,8 @@ class Encoder(nn.Module):
         fresh.input_mean.copy_(self.input_mean)
         fresh.input_scale.copy_(self.input_scale)
         return fresh.eval()
+
+
+def input_channels(config: EncoderConfig) -> int:
+    """How many numbers the backbone reads of every point in every frame."""
+    return 2 * (1 + config.rooted + config.bone + config.motion) + 1

@@ -29,7 +29,7 @@ def encode(
 
 def raw_coordinates(dataset: Dataset) -> Float[np.ndarray, "N D"]:
     """The raw baseline: the same points and frames, flattened, with seen."""
-    flat = torch.cat([dataset.points, dataset.seen[..., None]], dim=-1).flatten(1)
+    flat = torch.cat([dataset.points[..., :2], dataset.seen[..., None]], dim=-1).flatten(1)
     return _of_clips(flat.numpy(), dataset)
 
 

@@ -123,7 +123,7 @@ def fine_tune(
 def _trained(model: Classifier, layers: str) -> list[nn.Parameter]:
     """The parameters that learn; the others are frozen."""
     if layers == "last":
-        late = (model.encoder.fuse, model.encoder.time_blocks, model.head)
+        late = (*model.encoder.backbone.late_layers(), model.head)
         kept = {id(parameter) for module in late for parameter in module.parameters()}
         for parameter in model.parameters():
             parameter.requires_grad_(id(parameter) in kept)

@@ -24,6 +24,7 @@ _ALONE = {
     "time cropped and warped": ("crop", "speed"),
     "permute_ends": ("permute_ends",),
     "hands moved": ("hand_turn_degrees", "hand_scale", "hand_shift"),
+    "hands tilted": ("hand_tilt_degrees",),
     "mirrored": ("mirror",),
     "sheared": ("shear",),
     "rotated": ("rotation_degrees",),
@@ -88,12 +89,11 @@ def show_views(
 
 
 def _clip(
-    points: Float[Tensor, "1 T V 2"], seen: Float[Tensor, "1 T V"], skeleton: Skeleton
+    points: Float[Tensor, "1 T V 3"], seen: Float[Tensor, "1 T V"], skeleton: Skeleton
 ) -> Clip:
     """One window as a clip, to be drawn."""
     known = seen[0].numpy().astype(np.float32)
-    xyz = np.zeros((*known.shape, 3), np.float32)
-    xyz[..., :2] = points[0].numpy()
+    xyz = points[0].numpy().copy()
     xyz[known == 0] = np.nan
     there = [(known[:, where] > 0).any(axis=1) for where in skeleton.parts.values()]
     return Clip(

@@ -207,7 +207,7 @@ def _percent(figure: str) -> str:
 
 def trial_line(trial: "Trial") -> str:
     """One run of a comparison, as it is done."""
-    said = f"{trial.objective}, seed {trial.seed}: "
+    said = f"{trial.row}, seed {trial.seed}: "
     if trial.failed:
         return said + trial.failed
     figures = [
@@ -258,7 +258,7 @@ def comparison_tables(found: "Comparison") -> str:
 
 
 def _means_table(found: "Comparison", questions: Sequence["Question"]) -> list[str]:
-    """A row for every objective and baseline, a column for every question."""
+    """A row for all that was trained and every baseline, a column for every question."""
     cells = {(mean.row, mean.question): mean for mean in found.means}
     rows = dict.fromkeys(mean.row for mean in found.means)
     collapsed = {run.partition(",")[0] for run in found.collapsed}

@@ -44,6 +44,7 @@ def augment(
         scale=config.hand_scale,
         shift=config.hand_shift,
     )
+    points, seen = tilt_hands(points, seen, g, parts, degrees=config.hand_tilt_degrees)
     points, seen = mirror_clips(points, seen, g, mirror, share=config.mirror)
     points, seen = shear(points, seen, g, strength=config.shear)
     points, seen = rotate(points, seen, g, degrees=config.rotation_degrees)
@@ -163,6 +164,36 @@ def move_hands(
         # Without its wrist a hand has nothing to turn about.
         turned = torch.where(known[:, :, :1, None] > 0, turned, hand + offset)
         moved[:, :, parts[part]] = turned
+    return moved, seen
+
+
+def tilt_hands(
+    points: Points,
+    seen: Seen,
+    generator: Generator,
+    parts: Mapping[str, slice],
+    *,
+    degrees: float,
+) -> View:
+    """Turn each hand out of the picture's plane about its own wrist, by up to `degrees`.
+
+    About the upright axis, then about the level one: a hand as a camera elsewhere would see it,
+    or as another signer holds it. Needs z (C is 3), and leaves points without it as they are.
+    """
+    if points.shape[-1] < 3:
+        return points, seen
+    moved = points.clone()
+    for part in _hands(parts):
+        hand = points[:, :, parts[part]]
+        x, y, z = (hand - hand[:, :, :1]).unbind(-1)
+        angles = math.radians(degrees) * _signed(generator, len(points), 2, 1, 1)
+        (cos, level_cos), (sin, level_sin) = angles.cos().unbind(1), angles.sin().unbind(1)
+        x, z = x * cos + z * sin, z * cos - x * sin
+        y, z = y * level_cos + z * level_sin, z * level_cos - y * level_sin
+        tilted = hand[:, :, :1] + torch.stack([x, y, z], dim=-1)
+        # Without its wrist a hand has nothing to turn about.
+        known = seen[:, :, parts[part]][:, :, :1, None] > 0
+        moved[:, :, parts[part]] = torch.where(known, tilted, hand)
     return moved, seen
 
 

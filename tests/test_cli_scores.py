@@ -11,14 +11,7 @@ from sslmodel_corpus import write_store
 from slr_toolkit.cli import main
 
 QUICK = ("--epochs", "2", "--batch", "8", "--accelerator", "cpu", "--quiet")
-SMALL = (
-    "--encoder-features",
-    "16",
-    "--encoder-point-channels",
-    "4",
-    "--encoder-part-channels",
-    "8",
-)
+SMALL = ("--encoder-features", "16", "--encoder-point-channels", "4")
 
 
 def slr(*words: object) -> Result:

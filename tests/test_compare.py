@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,18 +13,24 @@ from test_pretrain import TINY
 
 from poseprep.errors import InputError
 from poseprep.labels import Label
+from poseprep.options import to_options
 from poseprep.store import KeypointStore
 from poseprep.store_relabel import relabel
 from sslmodel import compare as comparing
 from sslmodel.compare import Comparison, Trial, compare, summarise
-from sslmodel.config import ProbeConfig, SimCLRConfig, SLFPNConfig
+from sslmodel.config import PretrainConfig, ProbeConfig, SimCLRConfig, SLFPNConfig
 from sslmodel.pretrain import CameApart
 from sslmodel.probe import probe
 from sslmodel.scores import Answers
 from sslmodel.text import comparison_tables, trial_line
+from sslmodel.variants import VARIANTS, Row, rows_of
 
 ASKED = ProbeConfig(fractions=(0.5, 1.0), shots=(1,), draws=2, resamples=100, accelerator="cpu")
 BOTH = ("sl-vicreg", "sl-fpn")
+
+
+def rows(config: PretrainConfig = TINY, names: Sequence[str] = BOTH, seeds: int = 2) -> list[Row]:
+    return rows_of(config, names, seeds)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +41,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def out(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("compare") / "out"
-    list(compare(store, BOTH, 2, folder, TINY, ASKED, progress=False))
+    list(compare(store, rows(), folder, ASKED, progress=False))
     return folder
 
 
@@ -47,7 +54,7 @@ def phonology(tmp_path: Path) -> Path:
 
 
 def again(store: Path, out: Path) -> tuple[list[Trial], Comparison]:
-    *trials, found = compare(store, BOTH, 2, out, TINY, ASKED, progress=False)
+    *trials, found = compare(store, rows(), out, ASKED, progress=False)
     assert isinstance(found, Comparison)
     return [trial for trial in trials if isinstance(trial, Trial)], found
 
@@ -62,14 +69,14 @@ def test_what_is_done_is_read_back_and_not_repeated(
     monkeypatch.setattr(comparing, "probe", never)
     before = (out / "comparison.md").read_text()
     trials, _ = again(store, out)
-    assert [(t.objective, t.seed) for t in trials] == [(o, s) for s in range(2) for o in BOTH]
+    assert [(t.row, t.seed) for t in trials] == [(o, s) for s in range(2) for o in BOTH]
     assert (out / "comparison.md").read_text() == before
 
 
 def test_a_mean_is_that_of_the_probes_of_its_runs(store: Path, out: Path) -> None:
     trials, found = again(store, out)
     for trial in trials:
-        folder = out / f"{trial.objective}-seed{trial.seed}"
+        folder = out / f"{trial.row}-seed{trial.seed}"
         result = probe(folder, replace(ASKED, untrained_seeds=1), store)
         for measure, labels in trial.answers:
             for name, values in trial.values((measure, labels)).items():
@@ -79,7 +86,7 @@ def test_a_mean_is_that_of_the_probes_of_its_runs(store: Path, out: Path) -> Non
     question = ("linear", "100 %")
     for row in BOTH:
         (mean,) = (m for m in found.means if (m.row, m.question) == (row, question))
-        own = [t.values(question)["encoder"].mean() for t in trials if t.objective == row]
+        own = [t.values(question)["encoder"].mean() for t in trials if t.row == row]
         assert mean.value == pytest.approx(sum(own) / 2)
         assert mean.interval[0] <= mean.value <= mean.interval[1]
         assert mean.seeds == 2
@@ -108,7 +115,7 @@ def test_a_run_that_was_trained_and_not_probed_is_probed(
 def test_another_budget_in_the_same_folder_is_refused(store: Path, out: Path) -> None:
     longer = replace(TINY, epochs=TINY.epochs + 1)
     with pytest.raises(InputError, match="pretrain.epochs: .* another --out"):
-        list(compare(store, BOTH, 2, out, longer, ASKED, progress=False))
+        list(compare(store, rows(longer), out, ASKED, progress=False))
 
 
 def test_a_run_that_was_trained_otherwise_and_not_probed_is_refused(
@@ -118,7 +125,7 @@ def test_a_run_that_was_trained_otherwise_and_not_probed_is_refused(
     (copied / "answers.json").unlink()
     longer = replace(TINY, epochs=TINY.epochs + 1)
     with pytest.raises(InputError, match="pretrain.epochs"):
-        list(compare(store, BOTH[:1], 1, tmp_path / "out", longer, ASKED, progress=False))
+        list(compare(store, rows(longer, BOTH[:1], 1), tmp_path / "out", ASKED, progress=False))
 
 
 def test_a_run_trained_by_another_split_and_not_probed_is_refused(
@@ -132,7 +139,7 @@ def test_a_run_trained_by_another_split_and_not_probed_is_refused(
     part = {f"signer{i}": ("train", "train", "val", "test")[i % 4] for i in range(8)}
     relabel(relabelled, {c.key: Label(c.sign, c.signer, part[c.signer]) for c in clips})
     with pytest.raises(InputError, match="learned by other labels"):
-        list(compare(relabelled, BOTH[:1], 1, tmp_path / "out", TINY, ASKED, progress=False))
+        list(compare(relabelled, rows(TINY, BOTH[:1], 1), tmp_path / "out", ASKED, progress=False))
 
 
 def test_other_labels_are_another_comparison(store: Path, out: Path, tmp_path: Path) -> None:
@@ -142,7 +149,7 @@ def test_other_labels_are_another_comparison(store: Path, out: Path, tmp_path: P
         labels = {key: Label(sign, opened.clip(key).signer) for key, sign in signs.items()}
     relabel(relabelled, labels)
     with pytest.raises(InputError, match="labels_sha256"):
-        list(compare(relabelled, BOTH, 2, out, TINY, ASKED, progress=False))
+        list(compare(relabelled, rows(), out, ASKED, progress=False))
 
 
 def test_a_store_that_allows_no_score_is_refused_before_training(tmp_path: Path) -> None:
@@ -150,12 +157,12 @@ def test_a_store_that_allows_no_score_is_refused_before_training(tmp_path: Path)
         tmp_path / "a.h5", split=lambda sign, signer: ("train", "test")[sign % 2], signs=4
     )
     with pytest.raises(InputError, match="several parts"):
-        list(compare(leaking, BOTH, 1, tmp_path / "out", TINY, ASKED, progress=False))
+        list(compare(leaking, rows(TINY, BOTH, 1), tmp_path / "out", ASKED, progress=False))
     assert not (tmp_path / "out").exists()
 
 
 def test_the_same_objective_twice_is_one(store: Path, out: Path) -> None:
-    *_, found = compare(store, (*BOTH, *BOTH), 2, out, TINY, ASKED, progress=False)
+    *_, found = compare(store, rows(TINY, (*BOTH, *BOTH)), out, ASKED, progress=False)
     assert isinstance(found, Comparison)
     assert {mean.seeds for mean in found.means if mean.row in BOTH} == {2}
 
@@ -177,10 +184,10 @@ def test_settings_of_other_objectives_do_not_count(
 ) -> None:
     monkeypatch.setattr(comparing, "pretrain", lambda *args: pytest.fail("trained already"))
     other = replace(TINY, simclr=SimCLRConfig(temperature=0.5))
-    assert len(list(compare(store, BOTH, 2, out, other, ASKED, progress=False))) == 5
+    assert len(list(compare(store, rows(other), out, ASKED, progress=False))) == 5
     own = replace(TINY, sl_fpn=SLFPNConfig(predictor_weight=0.1))
     with pytest.raises(InputError, match="sl_fpn.predictor_weight: 0.5 → 0.1"):
-        list(compare(store, BOTH, 2, out, own, ASKED, progress=False))
+        list(compare(store, rows(own), out, ASKED, progress=False))
 
 
 def test_a_damaged_answer_is_told(store: Path, out: Path) -> None:
@@ -236,7 +243,7 @@ def test_minimal_pairs_have_a_table_of_their_own(
         (copied / "answers.json").unlink()
     asked = replace(ASKED, phonology=str(phonology))
     one = ("sl-vicreg",)
-    trial, found = compare(store, one, 1, tmp_path / "out", TINY, asked, progress=False)
+    trial, found = compare(store, rows(TINY, one, 1), tmp_path / "out", asked, progress=False)
     assert isinstance(trial, Trial)
     assert isinstance(found, Comparison)
     question = ("minimal pairs", "handshape")
@@ -246,8 +253,41 @@ def test_minimal_pairs_have_a_table_of_their_own(
     assert "minimal pairs" not in tables.splitlines()[0]
     # The same table elsewhere is the same budget; another one is not.
     moved = replace(asked, phonology=str(shutil.copy(phonology, tmp_path / "moved.csv")))
-    again_found = list(compare(store, one, 1, tmp_path / "out", TINY, moved, progress=False))[-1]
+    again_found = list(compare(store, rows(TINY, one, 1), tmp_path / "out", moved, progress=False))[
+        -1
+    ]
     assert again_found.means == found.means  # type: ignore[union-attr]
     phonology.write_text(phonology.read_text().replace("place2", "place1"))
     with pytest.raises(InputError, match="another store, labels or budget.*probe.phonology"):
-        list(compare(store, one, 1, tmp_path / "out", TINY, asked, progress=False))
+        list(compare(store, rows(TINY, one, 1), tmp_path / "out", asked, progress=False))
+
+
+def test_every_variant_changes_something_and_only_that() -> None:
+    for name in VARIANTS:
+        (row,) = rows_of(PretrainConfig(), [name], 3)
+        found, wanted = to_options(row.config), to_options(PretrainConfig())
+        changed = {key for key in found if found[key] != wanted[key]}
+        assert changed == set(VARIANTS[name]), name
+        assert row.seeds == 3
+
+
+def test_a_row_can_have_its_own_number_of_seeds() -> None:
+    found = rows_of(TINY, ("sl-vicreg:5", "no-crop"), 2)
+    assert [(row.name, row.seeds) for row in found] == [("sl-vicreg", 5), ("no-crop", 2)]
+    assert [row.config.views.crop for row in found] == [TINY.views.crop, 0.0]
+    for wrong in ("sl-vicreg:0", "sl-vicreg:x", "banana"):
+        with pytest.raises(InputError, match=wrong.partition(":")[0]):
+            rows_of(TINY, (wrong,), 2)
+
+
+def test_of_many_rows_only_differences_from_the_first_are_told() -> None:
+    def trial(row: str, hits: float) -> Trial:
+        values = {"encoder": {"top1": np.full((1, 1, 40), hits)}}
+        who = np.arange(40) % 4, np.array(["anna", "ben"] * 20, object)
+        answers = Answers("linear", "100 %", 20.0, 1.0, values, *who, {})
+        return Trial(row, 0, False, "", {("linear", "100 %"): answers})
+
+    found = summarise([trial(f"row{i}", i / 8) for i in range(8)], Path("x"), ASKED, [])
+    assert [(lead.row, lead.against) for lead in found.leads] == [
+        (f"row{i}", "row0") for i in range(1, 8)
+    ]

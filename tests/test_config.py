@@ -6,7 +6,9 @@ import pytest
 
 from poseprep.errors import InputError
 from poseprep.options import Option, check, from_options, options
+from sslmodel.backbones import BACKBONES
 from sslmodel.config import (
+    BACKBONE_NAMES,
     OBJECTIVE_NAMES,
     EncoderConfig,
     InputConfig,
@@ -30,8 +32,9 @@ def test_every_setting_is_an_option_with_help() -> None:
     assert changed.views.scale == PretrainConfig().views.scale
 
 
-def test_the_objectives_that_can_be_chosen_are_those_there_are() -> None:
+def test_the_objectives_and_backbones_that_can_be_chosen_are_those_there_are() -> None:
     assert tuple(OBJECTIVES) == OBJECTIVE_NAMES
+    assert tuple(BACKBONES) == BACKBONE_NAMES
 
 
 @pytest.mark.parametrize("config", [PretrainConfig, ProbeConfig])

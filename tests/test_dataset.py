@@ -26,7 +26,7 @@ def test_every_clip_has_its_windows_in_order(tmp_path: Path) -> None:
     path = write_store(tmp_path / "a.h5", SMALL, frames=60)
     data = load(path, SMALL, InputConfig(frames=8, window_seconds=1.0))
     assert len(data) == 18
-    assert data.points.shape == (18 * 3, 8, len(SMALL), 2)
+    assert data.points.shape == (18 * 3, 8, len(SMALL), 3)
     assert data.clip.tolist() == np.repeat(np.arange(18), 3).tolist()
     chosen = np.zeros(18, bool)
     chosen[4] = True

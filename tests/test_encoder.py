@@ -11,14 +11,14 @@ from sslmodel_corpus import HAND, SMALL, write_store
 from poseprep.options import options
 from poseprep.skeleton import HOLISTIC, SIGNING, Skeleton
 from sslmodel import graph
-from sslmodel.blocks import GraphBlock, PartReadout, pool_in_bins
+from sslmodel.blocks import GraphBlock, PartReadout, TimeConv, pool_in_bins
 from sslmodel.checkpoint import read_encoder, save_encoder
 from sslmodel.config import EncoderConfig, InputConfig
 from sslmodel.dataset import load
 from sslmodel.encoder import Encoder
 from sslmodel.features import encode
 
-TINY = EncoderConfig(features=32, point_channels=4, part_channels=8)
+TINY = EncoderConfig(features=32, point_channels=4)
 
 
 def make(skeleton: Skeleton = SMALL, config: EncoderConfig = TINY) -> Encoder:
@@ -43,7 +43,11 @@ def test_any_skeleton_and_length_gives_an_embedding(skeleton: Skeleton, frames: 
 
 @pytest.mark.parametrize("frames", [1, 2])
 def test_the_smallest_sizes_that_are_allowed_give_an_embedding(frames: int) -> None:
-    least = {option.name: int(option.minimum or 0) for option in options(EncoderConfig)}
+    least = {
+        option.name: option.type(option.minimum or 0)
+        for option in options(EncoderConfig)
+        if option.type is not str
+    }
     for config in (EncoderConfig(**least), replace(TINY, graph_blocks=0), TINY):
         embedding = make(HAND, config)(*batch(HAND, 3, frames))
         assert embedding.shape == (3, config.features)
@@ -94,25 +98,24 @@ def test_handshape_survives() -> None:
     # Two hands whose points are the same set, but stand on other fingers. Read out without the
     # skeleton's help, so that nothing else can tell them apart.
     torch.manual_seed(0)
-    readout, x = PartReadout(points=21, channels=2, width=8), torch.randn(4, 21, 6, 2)
+    readout, x = PartReadout(points=21, channels=2, width=8), torch.randn(4, 6, 21, 2)
     order = torch.arange(21)
     order[5:9], order[17:21] = torch.arange(17, 21), torch.arange(5, 9)
-    first, second = readout(x), readout(x[:, order])
+    first, second = readout(x), readout(x[:, :, order])
     assert (first - second).norm() > 0.3 * first.norm()
 
 
 def test_the_order_of_time_survives_without_any_temporal_kernel() -> None:
     # Every kernel in time reads its own frame alone, and nobody motion: only the bins can know.
-    encoder, (points, seen) = make(), batch()
+    encoder, (points, seen) = make(config=replace(TINY, motion=False)), batch()
     for module in encoder.modules():
-        if isinstance(module, torch.nn.Conv1d | torch.nn.Conv2d):
+        if isinstance(module, TimeConv):
             kernel = module.kernel_size[-1]
             keep = torch.arange(kernel) == kernel // 2
             module.weight.data *= keep
-    encoder.graph_blocks[0].mix.weight.data[:, [6, 7, 15, 16]] = 0.0
     # Clips that stand still in two poses.
     points = points[:, :1].expand(-1, 16, -1, -1).clone()
-    points[:, 12:] += 1.0
+    points[:, 12:] += 1.0  # the last of four bins
     seen = torch.ones_like(seen)
     forward, backward = encoder(points, seen), encoder(points.flip(1), seen)
     assert (forward - backward).norm() > 0.1 * forward.norm()
@@ -120,22 +123,23 @@ def test_the_order_of_time_survives_without_any_temporal_kernel() -> None:
     torch.testing.assert_close(bins[0].flip(2), bins[1])
 
 
-def test_missing_neighbours_are_left_out_of_the_mean() -> None:
-    # Three points in a row that all say 2; the middle one hears itself and those it sees.
-    chain = graph.adjacency(HOLISTIC.select(["left_shoulder", "left_elbow", "left_wrist"]))
-    block = GraphBlock(1, 2, chain)
+def test_a_graph_block_hears_itself_and_its_neighbours_alone() -> None:
+    chain = HOLISTIC.select(["left_shoulder", "left_elbow", "left_wrist"])
+    block = GraphBlock(1, 2, graph.adjacency(chain))
+    x = torch.randn(1, 3, 4, 1)
     with torch.no_grad():
         # Keep what was heard as it is, to be looked at: (what was heard, minus it).
         block.mix.weight.copy_(torch.tensor([[0.0, 1.0], [0.0, -1.0]]))
         block.mix.bias.zero_()
         block.norm = torch.nn.Identity()  # type: ignore[assignment]
-        block.temporal.weight.zero_()
-        block.temporal.bias.zero_()  # type: ignore[union-attr]
-    for seen in ([1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 1.0, 0.0]):
-        known = torch.tensor(seen)[None, :, None]
-        out = block(2.0 * known[..., None], known)[0].detach()
-        assert out[0, 1, 0, 0] == pytest.approx(2.0), seen
-        assert (out[known == 0] == 0).all()
+        out = block(x)
+    heard = out[..., 0] - out[..., 1]  # ReLU keeps one of the two
+    # A + I, symmetrically divided by √degree: 2, 3 and 2.
+    expected = x[0, 0, :, 0] / 2 + x[0, 1, :, 0] / 6**0.5
+    torch.testing.assert_close(heard[0, 0], expected)
+    torch.testing.assert_close(
+        heard[0, 1], (x[0, 0, :, 0] + x[0, 2, :, 0]) / 6**0.5 + x[0, 1, :, 0] / 3
+    )
 
 
 def test_time_bins_are_means_of_equal_stretches() -> None:

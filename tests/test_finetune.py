@@ -11,7 +11,7 @@ from sslmodel.dataset import Dataset, load
 from sslmodel.encoder import Encoder
 from sslmodel.finetune import fine_tune
 
-SIZES = EncoderConfig(features=32, point_channels=8, part_channels=16, graph_blocks=1)
+SIZES = EncoderConfig(features=32, point_channels=8, graph_blocks=1)
 CONFIG = FineTuneConfig(epochs=2, fewest_steps=30, batch=16, learning_rate=3e-3)
 CPU = torch.device("cpu")
 

@@ -26,7 +26,7 @@ TINY = PretrainConfig(
     batch=4,
     accelerator="cpu",
     input=InputConfig(frames=8),
-    encoder=EncoderConfig(features=16, point_channels=4, part_channels=8),
+    encoder=EncoderConfig(features=16, point_channels=4),
 )
 
 

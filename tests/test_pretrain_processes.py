@@ -21,7 +21,7 @@ store, out, objective, devices, batch = sys.argv[1:]
 config = PretrainConfig(
     objective=objective, epochs=20, batch=int(batch), devices=int(devices), accelerator="cpu",
     input=InputConfig(frames=8), stop_on_collapse=False,
-    encoder=EncoderConfig(features=16, point_channels=4, part_channels=8),
+    encoder=EncoderConfig(features=16, point_channels=4),
 )
 if __name__ == "__main__":
     pretrain(config, [Path(store)], Path(out), progress=False)

@@ -57,7 +57,7 @@ def test_the_command_draws_and_says_what_it_cannot(store: Path, tmp_path: Path) 
         main, ["show-views", str(store), KEY, "-o", str(out), "--mirror", "1"]
     )
     assert done.exit_code == 0, done.output
-    assert "14 rows" in done.output
+    assert "15 rows" in done.output
     assert CliRunner().invoke(main, ["show-views", str(store), "nothing"]).exit_code == 2
     with pytest.raises(InputError, match="--crop: expected a number"):
         show_views(store, KEY, out, ViewConfig(crop=2.0))

@@ -86,6 +86,23 @@ def test_a_hand_moves_about_its_wrist_and_the_body_stays(batch) -> None:
     torch.testing.assert_close(before, after)
 
 
+def test_a_tilted_hand_keeps_its_wrist_and_its_shape_in_space(batch) -> None:
+    points = torch.randn(5, 12, len(SMALL), 3, generator=generator(2))
+    seen = torch.ones_like(batch[1])
+    moved, _ = views.tilt_hands(points, seen, generator(), SMALL.parts, degrees=40.0)
+    body, hand = SMALL.parts["body"], SMALL.parts["left_hand"]
+    torch.testing.assert_close(moved[:, :, body], points[:, :, body])
+    torch.testing.assert_close(moved[:, :, hand.start], points[:, :, hand.start])
+    before, after = (torch.cdist(x[:, :, hand], x[:, :, hand]) for x in (points, moved))
+    torch.testing.assert_close(before, after, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(moved[..., :2], points[..., :2])
+
+
+def test_a_flat_picture_is_not_tilted(batch) -> None:
+    moved, _ = views.tilt_hands(*batch, generator(), SMALL.parts, degrees=40.0)
+    assert moved is batch[0]
+
+
 def test_dropped_points_are_dropped_for_the_whole_clip(batch) -> None:
     seen = torch.ones_like(batch[1])
     _, kept = views.drop_points(batch[0], seen, generator(), share=0.5)
