@@ -124,11 +124,14 @@ def _shown_default(option: Option) -> bool | str:
     return option.default not in (None, "", False)
 
 
-def config_options(config: type, but: tuple[str, ...] = ()) -> Callable[[Any], Any]:
-    """One option for every field of a config (`but` those); its default and help live there."""
+def config_options(
+    config: type, but: tuple[str, ...] = (), only: tuple[str, ...] = ()
+) -> Callable[[Any], Any]:
+    """One option for every field of a config, but some or only some; defaults live there."""
+    chosen = [o for o in options(config) if o.name not in but and (not only or o.name in only)]
 
     def decorate(command: Any) -> Any:
-        for option in reversed([o for o in options(config) if o.name not in but]):
+        for option in reversed(chosen):
             command = click.option(
                 f"{option.flag}/--no-{option.flag[2:]}" if option.default is True else option.flag,
                 option.name,
@@ -588,6 +591,34 @@ def bench_extract(videos: Path, workers: int | None, rounds: int) -> None:
     say(bench_table(bench.bench_extract(videos, workers or default_workers(), rounds, say)))
 
 
+@bench.command("train")
+@click.option("--points", type=click.Choice(("hand", "signing")), default="hand", show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="Of a CPU.  [default: all cores]")
+@click.option("--seconds", type=click.FloatRange(0), default=5.0, show_default=True, help="A way.")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@size_option
+@config_options(PretrainConfig, only=("batch", "objective", "accelerator"))
+@click.pass_context
+def bench_train(
+    context: click.Context,
+    points: str,
+    threads: int | None,
+    seconds: float,
+    rounds: int,
+    size: str,
+    **chosen: Any,
+) -> None:
+    """Training's speed on random keypoints, beside a plain ST-GCN and torch-geometric's GCN."""
+    from poseprep.extract import default_workers
+    from sslmodel.bench_train import bench_table
+    from sslmodel.bench_train import bench_train as measure
+
+    config = training_config(context, size, chosen)
+    threads = threads or default_workers()
+    say(f"{threads} threads, batch {config.batch}, {points} points, {size}\n")
+    say("\n" + bench_table(measure(config, points, threads, seconds, rounds, say)))
+
+
 @bench.command("probe")
 @click.option("--clips", type=click.IntRange(100), default=20_000, show_default=True)
 @click.option("--features", type=click.IntRange(2), default=512, show_default=True)
@@ -598,7 +629,7 @@ def bench_probe(
     clips: int, features: int, signs: int, fractions: tuple[float, ...], draws: int
 ) -> None:
     """Linear evaluation of made-up features, as a large corpus gives: time and memory."""
-    from sslmodel.bench import bench_probe as measure
+    from sslmodel.bench_probe import bench_probe as measure
 
     say("labels  labelled clips  draws  seconds  peak GiB  top-1 %")
     rows = measure(clips, features, signs, fractions, draws, say)

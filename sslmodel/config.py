@@ -59,7 +59,7 @@ class EncoderConfig:
         "parts-apart", "what reads the inputs; see docs/method.md", choices=BACKBONE_NAMES
     )
     features: int = _size(1024, "length of an embedding; a multiple of the time bins")
-    point_channels: int = _size(16, "channels of every point in the graph blocks")
+    point_channels: int = _size(8, "channels of every point in the graph blocks")
     graph_blocks: int = setting(1, "graph blocks before the points are read out", minimum=0)
     time_blocks: int = setting(
         2, "temporal blocks after the points are read out", minimum=0, maximum=10
@@ -73,9 +73,9 @@ class EncoderConfig:
 
 # The three sizes of `--size`; EncoderConfig's defaults are those of base.
 ENCODER_SIZES = {
-    "small": EncoderConfig(features=256, point_channels=8, time_blocks=1),
+    "small": EncoderConfig(features=256, time_blocks=1),
     "base": EncoderConfig(),
-    "large": EncoderConfig(features=2048, point_channels=32, time_blocks=3),
+    "large": EncoderConfig(features=2048, point_channels=16, time_blocks=3),
 }
 
 

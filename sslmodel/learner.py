@@ -34,11 +34,11 @@ class Learner(nn.Module):
             branches: this process's rows of the original (where the objective reads it) and views.
             sizes: how many rows each process has.
         """
-        embedded = self._embed(self.encoder, branches, sizes)
+        embedded = [gather(h, sizes) for h in self.embed(self.encoder, branches)]
         slow = None
         if self.slow is not None:
             with torch.no_grad():
-                slow = self._embed(self.slow, branches, sizes)
+                slow = [gather(h, sizes) for h in self.embed(self.slow, branches)]
         # Variances and logarithms want more than the 8 bits of bf16.
         with torch.autocast(embedded[0].device.type, enabled=False):
             loss, terms = self.objective(embedded, slow)
@@ -50,13 +50,10 @@ class Learner(nn.Module):
         return loss, {**{name: term.detach() for name, term in terms.items()}, **watched}
 
     @staticmethod
-    def _embed(
-        encoder: nn.Module, branches: Sequence[Branch], sizes: tuple[int, ...]
-    ) -> list[Float[Tensor, "B D"]]:
+    def embed(encoder: nn.Module, branches: Sequence[Branch]) -> list[Float[Tensor, "b D"]]:
         """The branches share every weight, so they go through together."""
         points, seen = (torch.cat(column) for column in zip(*branches, strict=True))
-        own = encoder(points, seen).float().chunk(len(branches))
-        return [gather(h, sizes) for h in own]
+        return list(encoder(points, seen).float().chunk(len(branches)))
 
     def follow(self, progress: float) -> None:
         """After a step: move the slow copies towards the encoder and its heads."""
