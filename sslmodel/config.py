@@ -91,7 +91,7 @@ class ViewConfig:
     jitter: float = _strength(0.01, "noise of every point in every frame, standard deviation")
     hand_turn_degrees: float = _strength(10.0, "turn of a hand about its wrist, up to this")
     hand_tilt_degrees: float = _strength(
-        25.0, "turn of a hand out of the picture's plane, up to this; needs z"
+        40.0, "turn of a hand out of the picture's plane, up to this; needs z"
     )
     hand_scale: float = _strength(0.1, "size of a hand about its wrist, up to this factor")
     hand_shift: float = _strength(0.1, "shift of a hand against the body, standard deviation")
@@ -102,11 +102,11 @@ class ViewConfig:
     mirror: float = _share(0.0, "share of views mirrored; handedness is meaning, so none")
 
 
-def _hidden() -> Any:
-    return _size(512, "width of a head's hidden layer")
+def _hidden(default: int = 1024) -> Any:
+    return _size(default, "width of a head's hidden layer")
 
 
-def _projection(default: int = 256) -> Any:
+def _projection(default: int = 512) -> Any:
     return _size(default, "length of a projection")
 
 
@@ -124,7 +124,7 @@ class SLFPNConfig:
         "random: new random weights at every step, as in the authors' code",
         choices=("trained", "random"),
     )
-    hidden: int = _hidden()
+    hidden: int = _hidden(512)
     projection: int = _projection(128)
 
 
@@ -202,7 +202,10 @@ class PretrainConfig:
     )
     epochs: int = _size(60, "passes over the training clips")
     batch: int = setting(
-        32, "at most this many windows (a clip, or a stretch of a long one) a step", minimum=2
+        128,
+        "at most this many windows (a clip, or a stretch of a long one) a step; fewer where an "
+        "epoch would have less than four steps",
+        minimum=2,
     )
     learning_rate: float = setting(1e-3, "peak learning rate of AdamW", minimum=1e-9)
     weight_decay: float = _strength(0.01, "weight decay of AdamW")

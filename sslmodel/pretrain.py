@@ -40,6 +40,7 @@ from sslmodel.views import augment
 # Enough to tell whether an embedding is alive; the rank's cost grows with their square.
 _WATCHED_WINDOWS = 2048
 _NAMED_CLIPS = 8
+_FEWEST_STEPS, _SMALL_BATCH = 4, 16
 
 
 class CameApart(InputError):
@@ -219,10 +220,14 @@ def build(
 def steps_an_epoch(windows: int, batch: int, processes: int) -> int:
     """How many batches an epoch has: of at most `batch` windows, but none of one alone.
 
+    Small corpora have four smaller batches an epoch, of 16 windows at least: in one large one a
+    step, training would end before it had begun.
+
     Raises:
         InputError: a process would have nothing of a batch.
     """
-    steps = max(1, min(math.ceil(windows / batch), windows // 2))
+    few = min(_FEWEST_STEPS, windows // _SMALL_BATCH)
+    steps = max(1, few, min(math.ceil(windows / batch), windows // 2))
     if windows // steps < processes:
         raise InputError(
             f"{processes} processes, but {windows // steps} clips in a batch; give fewer "
@@ -293,7 +298,9 @@ def alive(
     count = min(len(points), _WATCHED_WINDOWS)
     chosen = torch.linspace(0, len(points) - 1, count, device=points.device).round().long()
     pairs = zip(points[chosen].split(256), seen[chosen].split(256), strict=True)
+    encoder.eval()
     embeddings = torch.cat([encoder(p, s) for p, s in pairs])
+    encoder.train()
     _check_alive(embeddings, epoch)
     return feature_spread(embeddings), effective_rank(embeddings)
 

@@ -164,7 +164,10 @@ def evaluation_split(
     own = split is not None
     known = run.parts_of(dataset)
     if split is not None:
-        changed = int(((dataset.splits != "") & (dataset.splits != split.part)).sum())
+        # Where the labels give no val, val was cut from their train.
+        cut = "val" not in dataset.splits
+        part = np.where(cut & (split.part == "val"), "train", split.part)
+        changed = int(((dataset.splits != "") & (dataset.splits != part)).sum())
         if changed:
             notes.append(
                 f"the run's own split is used, as its labels were then; those of {dataset.path} "

@@ -237,6 +237,8 @@ def test_the_watched_numbers_need_finite_embeddings() -> None:
 
 def test_an_epoch_has_batches_of_at_most_the_size_and_none_of_one() -> None:
     assert [steps_an_epoch(count, 4, 1) for count in (2, 3, 4, 5, 8, 9)] == [1, 1, 1, 2, 2, 3]
+    # Small corpora: four batches, of 16 at least.
+    assert [steps_an_epoch(count, 128, 1) for count in (15, 40, 64, 200, 1000)] == [1, 2, 4, 4, 8]
     with pytest.raises(InputError, match="5 processes, but 4 clips in a batch"):
         steps_an_epoch(8, 4, 5)
 

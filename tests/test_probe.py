@@ -422,3 +422,11 @@ def test_an_index_is_counted_as_retrieval_sees_it() -> None:
         others = index & ((signers != signers[clip]) | (signers == ""))
         assert total[i] == others.sum()
         assert relevant[i] == (others & (signs == signs[clip])).sum()
+
+
+def test_val_that_was_cut_from_the_labels_train_is_no_change_of_labels(tmp_path: Path) -> None:
+    split = write_store(
+        tmp_path / "a.h5", signers=8, split=lambda sign, signer: ("train", "test")[signer % 4 == 0]
+    )
+    done = pretrain(TINY, [split], tmp_path / "r", progress=False).folder
+    assert not any("now differ" in note for note in probe(done, CONFIG).notes)
