@@ -29,7 +29,7 @@ class TimeConv(nn.Conv2d):
 
 
 class GraphBlock(nn.Module):
-    """Every point hears its neighbours in the skeleton: ReLU(LN([x, A x] W)).
+    """Every point hears its neighbours in the skeleton: ReLU([x, A x] W).
 
     A point that is missing is 0, which is the mean of standardised inputs; `seen` is one of them,
     so that the two can be told apart.
@@ -45,12 +45,11 @@ class GraphBlock(nn.Module):
         super().__init__()
         self.register_buffer("adjacency", adjacency, persistent=False)
         self.mix = nn.Linear(2 * channels_in, channels_out)
-        self.norm = nn.LayerNorm(channels_out)
 
     def forward(self, x: Float[Tensor, "B V T C"]) -> Float[Tensor, "B V T D"]:
         """Points before time: then one product with the adjacency serves all frames at once."""
         heard = (self.adjacency @ x.flatten(2)).view_as(x)
-        return F.relu(self.norm(self.mix(torch.cat([x, heard], dim=-1))))
+        return F.relu(self.mix(torch.cat([x, heard], dim=-1)))
 
 
 class PartReadout(nn.Module):
@@ -89,9 +88,18 @@ class TimeBlock(nn.Module):
         return x + F.relu(self.conv(self.norm(x)))
 
 
-def pool_in_bins(x: Float[Tensor, "B T W"], bins: int) -> Float[Tensor, "B D"]:
-    """Mean over each of `bins` equal stretches of time, side by side: order survives."""
-    return F.adaptive_avg_pool1d(x.transpose(1, 2), bins).flatten(1)
+def pool_in_bins(x: Float[Tensor, "B T W"], bins: int, peaks: bool) -> Float[Tensor, "B D"]:
+    """The mean over each of `bins` equal stretches of time, side by side: order survives.
+
+    With `peaks` the maxima follow: what happens for a moment, a mean over half a clip hides.
+    """
+    frames = x.shape[1]
+    # As adaptive pooling has them: where frames do not divide, neighbours share one.
+    stretches = [x[:, i * frames // bins : -(-(i + 1) * frames // bins)] for i in range(bins)]
+    pooled = [stretch.mean(dim=1) for stretch in stretches]
+    if peaks:
+        pooled += [stretch.amax(dim=1) for stretch in stretches]
+    return torch.cat(pooled, dim=1)
 
 
 def central_difference(

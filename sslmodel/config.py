@@ -58,17 +58,31 @@ class EncoderConfig:
     backbone: str = setting(
         "parts-apart", "what reads the inputs; see docs/method.md", choices=BACKBONE_NAMES
     )
-    features: int = _size(1024, "length of an embedding; a multiple of the time bins")
+    features: int = _size(
+        1024,
+        "length of an embedding; a multiple of the time bins, with peaks of twice their number",
+    )
     point_channels: int = _size(8, "channels of every point in the graph blocks")
     graph_blocks: int = setting(1, "graph blocks before the points are read out", minimum=0)
     time_blocks: int = setting(
         2, "temporal blocks after the points are read out", minimum=0, maximum=10
     )
-    time_bins: int = _size(4, "stretches of time that are pooled apart")
+    time_bins: int = _size(2, "stretches of time that are pooled apart")
+    time_peaks: bool = setting(True, "pool the maximum of each stretch beside its mean")
     points_apart: bool = setting(True, "read a part's points apart; else their mean")
     rooted: bool = setting(True, "read where a point is from its part's root, such as the wrist")
     bone: bool = setting(True, "read where a point is from its parent")
     motion: bool = setting(True, "read how a point moves")
+
+    @property
+    def width(self) -> int:
+        """Channels of a frame before time is pooled."""
+        return self.features // self.pooled
+
+    @property
+    def pooled(self) -> int:
+        """How many pooled frames an embedding is made of."""
+        return self.time_bins * (2 if self.time_peaks else 1)
 
 
 # The three sizes of `--size`; EncoderConfig's defaults are those of base.
@@ -200,7 +214,7 @@ class PretrainConfig:
     objective: str = setting(
         "sl-vicreg", "what is minimised; see docs/method.md", choices=OBJECTIVE_NAMES
     )
-    epochs: int = _size(60, "passes over the training clips")
+    epochs: int = _size(100, "passes over the training clips")
     batch: int = setting(
         128,
         "at most this many windows (a clip, or a stretch of a long one) a step; fewer where an "

@@ -307,10 +307,10 @@ def alive(
 
 def _check(config: PretrainConfig) -> None:
     check(config)
-    if config.encoder.features % config.encoder.time_bins:
+    if config.encoder.features % config.encoder.pooled:
         raise InputError(
-            "--encoder-features: expected a multiple of --encoder-time-bins "
-            f"({config.encoder.time_bins}), found {config.encoder.features}"
+            f"--encoder-features: expected a multiple of {config.encoder.pooled} (the time bins, "
+            f"twice with peaks), found {config.encoder.features}"
         )
 
 

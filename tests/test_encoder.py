@@ -107,7 +107,10 @@ def test_handshape_survives() -> None:
 
 def test_the_order_of_time_survives_without_any_temporal_kernel() -> None:
     # Every kernel in time reads its own frame alone, and nobody motion: only the bins can know.
-    encoder, (points, seen) = make(config=replace(TINY, motion=False)), batch()
+    encoder, (points, seen) = (
+        make(config=replace(TINY, motion=False, time_bins=4, time_peaks=False)),
+        batch(),
+    )
     for module in encoder.modules():
         if isinstance(module, TimeConv):
             kernel = module.kernel_size[-1]
@@ -119,8 +122,8 @@ def test_the_order_of_time_survives_without_any_temporal_kernel() -> None:
     seen = torch.ones_like(seen)
     forward, backward = encoder(points, seen), encoder(points.flip(1), seen)
     assert (forward - backward).norm() > 0.1 * forward.norm()
-    bins = [h.reshape(4, 8, 4) for h in (forward, backward)]
-    torch.testing.assert_close(bins[0].flip(2), bins[1])
+    bins = [h.reshape(4, 4, 8) for h in (forward, backward)]
+    torch.testing.assert_close(bins[0].flip(1), bins[1])
 
 
 def test_a_graph_block_hears_itself_and_its_neighbours_alone() -> None:
@@ -131,7 +134,6 @@ def test_a_graph_block_hears_itself_and_its_neighbours_alone() -> None:
         # Keep what was heard as it is, to be looked at: (what was heard, minus it).
         block.mix.weight.copy_(torch.tensor([[0.0, 1.0], [0.0, -1.0]]))
         block.mix.bias.zero_()
-        block.norm = torch.nn.Identity()  # type: ignore[assignment]
         out = block(x)
     heard = out[..., 0] - out[..., 1]  # ReLU keeps one of the two
     # A + I, symmetrically divided by √degree: 2, 3 and 2.
@@ -144,7 +146,12 @@ def test_a_graph_block_hears_itself_and_its_neighbours_alone() -> None:
 
 def test_time_bins_are_means_of_equal_stretches() -> None:
     x = torch.tensor([[[0.0, 10.0], [2.0, 10.0], [4.0, 20.0], [8.0, 40.0]]])
-    torch.testing.assert_close(pool_in_bins(x, 2), torch.tensor([[1.0, 6.0, 10.0, 30.0]]))
+    means, peaks = [1.0, 10.0, 6.0, 30.0], [2.0, 10.0, 8.0, 40.0]
+    torch.testing.assert_close(pool_in_bins(x, 2, False), torch.tensor([means]))
+    torch.testing.assert_close(pool_in_bins(x, 2, True), torch.tensor([means + peaks]))
+    # Three frames in two stretches share the middle one; one frame is both stretches.
+    assert pool_in_bins(x[:, :3], 2, False).tolist() == [[1.0, 10.0, 3.0, 15.0]]
+    assert pool_in_bins(x[:, :1], 2, False).tolist() == [[0.0, 10.0, 0.0, 10.0]]
 
 
 def test_fitting_the_input_makes_each_seen_input_vary_by_one() -> None:

@@ -29,7 +29,7 @@ class PartsApart(Backbone):
     def __init__(self, skeleton: Skeleton, channels: int, config: EncoderConfig):
         super().__init__()
         self.skeleton, self.config = skeleton, config
-        width = config.features // config.time_bins
+        width = config.width
         adjacency = graph.adjacency(skeleton)
         sizes = [channels] + [config.point_channels] * config.graph_blocks
         self.graph_blocks = nn.ModuleList(GraphBlock(a, b, adjacency) for a, b in pairwise(sizes))
@@ -55,7 +55,7 @@ class PartsApart(Backbone):
         h = torch.stack(read).sum(dim=0)
         for block in self.time_blocks:
             h = block(h)
-        return pool_in_bins(h, self.config.time_bins)
+        return pool_in_bins(h, self.config.time_bins, self.config.time_peaks)
 
     def _read(
         self, part: str, readout: nn.Module, x: Float[Tensor, "B T V C"]

@@ -36,8 +36,7 @@ class STGCN(Backbone):
 
     def __init__(self, skeleton: Skeleton, channels: int, config: EncoderConfig):
         super().__init__()
-        self.bins = config.time_bins
-        width = config.features // config.time_bins
+        self.config, width = config, config.width
         wide = 1 + config.time_blocks  # the readout and the temporal blocks
         sizes = [channels] + [config.point_channels] * config.graph_blocks + [width] * wide
         self.blocks = nn.ModuleList(
@@ -55,7 +54,9 @@ class STGCN(Backbone):
         h = x.permute(0, 3, 1, 2).contiguous()
         for block in self.blocks:
             h = block(h)
-        return pool_in_bins(h.mean(dim=3).transpose(1, 2), self.bins)
+        return pool_in_bins(
+            h.mean(dim=3).transpose(1, 2), self.config.time_bins, self.config.time_peaks
+        )
 
     def late_layers(self) -> list[nn.Module]:
         """The last block."""
