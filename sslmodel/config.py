@@ -59,8 +59,8 @@ class EncoderConfig:
         "parts-apart", "what reads the inputs; see docs/method.md", choices=BACKBONE_NAMES
     )
     features: int = _size(
-        1024,
-        "length of an embedding; a multiple of the time bins, with peaks of twice their number",
+        1536,
+        "length of an embedding; a multiple of the time bins, with peaks of twice as many",
     )
     point_channels: int = _size(8, "channels of every point in the graph blocks")
     graph_blocks: int = setting(1, "graph blocks before the points are read out", minimum=0)
@@ -87,9 +87,9 @@ class EncoderConfig:
 
 # The three sizes of `--size`; EncoderConfig's defaults are those of base.
 ENCODER_SIZES = {
-    "small": EncoderConfig(features=256, time_blocks=1),
+    "small": EncoderConfig(features=512, time_blocks=1),
     "base": EncoderConfig(),
-    "large": EncoderConfig(features=2048, point_channels=16, time_blocks=3),
+    "large": EncoderConfig(features=3072, point_channels=16, time_blocks=3),
 }
 
 

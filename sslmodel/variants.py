@@ -39,8 +39,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no-graph": {"encoder_graph_blocks": 0},
     # Pooling, at the same width.
     "mean-of-points": {"encoder_points_apart": False},
-    "one-time-bin": {"encoder_time_bins": 1, "encoder_features": 512},
-    "no-time-peaks": {"encoder_time_peaks": False, "encoder_features": 512},
+    "one-time-bin": {"encoder_time_bins": 1, "encoder_features": 768},
+    "no-time-peaks": {"encoder_time_peaks": False, "encoder_features": 768},
     "four-time-means": {"encoder_time_peaks": False, "encoder_time_bins": 4},
     "st-gcn": {"encoder_backbone": "st-gcn"},
     # Length of training.
