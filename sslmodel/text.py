@@ -7,7 +7,7 @@ from poseprep.wording import count, duration, show_nobody
 from sslmodel.embed import Embedded
 from sslmodel.measures import PAIRS
 from sslmodel.pretrain import Pretrained
-from sslmodel.probe import ENCODER, UNTRAINED, ProbeResult
+from sslmodel.probe import ENCODER, RAW, UNTRAINED, ProbeResult
 from sslmodel.scores import Difference, Score
 from sslmodel.transfer import NotProbed
 
@@ -222,10 +222,11 @@ def comparison_tables(found: "Comparison") -> str:
     questions = list(dict.fromkeys(mean.question for mean in found.means))
     pairs = [question for question in questions if question[0] == PAIRS]
     lines = _means_table(found, [question for question in questions if question not in pairs])
-    seeds = max(mean.seeds for mean in found.means)
+    seeds = {mean.seeds for mean in found.means if mean.row != RAW}
+    over = count(max(seeds), "seed") if len(seeds) == 1 else "seeds, as many as the row says"
     lines += [
         "",
-        f"Mean over {count(seeds, 'seed')}, and the half width of its 95 % interval: top-1 %, for "
+        f"Mean over {over}, and the half width of its 95 % interval: top-1 %, for "
         f"retrieval mAP %; {found.intervals}, over seeds and over draws of the labels.",
         "",
         "Differences of linear evaluation, row − column, paired over clips, draws and seeds; "
@@ -265,7 +266,13 @@ def _means_table(found: "Comparison", questions: Sequence["Question"]) -> list[s
     heads = [
         labels if measure == PAIRS else f"{measure}, {labels}" for measure, labels in questions
     ]
-    names = {row: row + (" (collapsed)" if row in collapsed else "") for row in rows}
+    seeds = {mean.row: mean.seeds for mean in found.means if mean.row != RAW}
+    names = {row: row for row in rows}
+    for row, own in seeds.items():
+        if len(set(seeds.values())) > 1:
+            names[row] += f", {count(own, 'seed')}"
+        if row in collapsed:
+            names[row] += " (collapsed)"
     return _markdown(
         ["", *heads],
         [[names[row], *(_mean(cells[row, question]) for question in questions)] for row in rows],

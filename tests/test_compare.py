@@ -219,6 +219,8 @@ def test_a_run_that_collapses_or_comes_apart_is_named_and_the_others_go_on(
     assert list(found.failed) == ["sl-fpn, seed 1"]
     tables = comparison_tables(found)
     assert "Collapsed: sl-fpn, seed 0." in tables
+    assert "| sl-vicreg, 2 seeds |" in tables
+    assert "| sl-fpn, 1 seed (collapsed) |" in tables
     assert "Not finished: sl-fpn, seed 1: training came apart" in tables
     assert trial_line(trials[1]).startswith("sl-fpn, seed 0: collapsed; ")
     assert "came apart" in trial_line(trials[3])
