@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export SLR_VIDEOS ?= $(abspath $(wildcard ../shared/videos))
 export SLR_BENCH ?= $(abspath $(wildcard ../shared/bench))
 
-.PHONY: demo test soak lint results results-gislr40 install install-test clean
+.PHONY: demo test soak lint results results-gislr40 bench-gpu install install-test clean
 
 demo: install
 	$(BIN)/slr demo --out demo
@@ -44,6 +44,14 @@ results-gislr40: install
 	test -e gislr40.h5 || $(BIN)/slr import "$(SLR_BENCH)/gislr40.npz" gislr40.h5
 	$(BIN)/slr compare gislr40.h5 --objectives $(OBJECTIVES) --precision bf16 --accelerator cpu \
 		--out docs/results/gislr40
+
+# Needs a GPU: 100 epochs of as many clips as WLASL-2000 has, and the table of steps.
+bench-gpu: install
+	$(BIN)/python -c "import numpy as np; g = np.random.default_rng(0); np.savez('random.npz', \
+		points=g.normal(size=(21000, 32, 75, 3)).astype('f2'), sign=np.arange(21000) % 2000)"
+	$(BIN)/slr import random.npz random.h5 --overwrite
+	$(BIN)/slr pretrain random.h5 --all-clips --batch 512 --accelerator gpu
+	$(BIN)/slr bench train --accelerator gpu --points signing --batch 512
 
 install: $(VENV)/installed
 install-test: $(VENV)/installed-test
