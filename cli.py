@@ -479,7 +479,7 @@ def results(folder: Path) -> None:
     "--variants",
     type=_Several(str),
     default=(),
-    help="Changes of the default, likewise; all, or some of: " + ", ".join(VARIANTS),
+    help="Changes of the default, likewise; all, all:2, or some of: " + ", ".join(VARIANTS),
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Runs of each.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: compare/STORE]")
@@ -515,8 +515,6 @@ def compare(
     config = training_config(context, size, chosen)
     out = out or Path("compare") / store.stem
     asked = ProbeConfig(part=part, phonology=phonology, allow_signer_leak=allow_signer_leak)
-    if variants == ("all",):
-        variants = tuple(VARIANTS)
     rows = rows_of(config, (*objectives, *variants), seeds)
     for done in run_all(store, rows, out, asked, not quiet):
         say(comparison_tables(done) if isinstance(done, Comparison) else trial_line(done))

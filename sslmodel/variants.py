@@ -60,7 +60,7 @@ class Row:
 
 
 def rows_of(config: PretrainConfig, names: Sequence[str], seeds: int) -> list[Row]:
-    """Rows by the names of objectives and variants; `name:5` runs five seeds of it.
+    """Rows by the names of objectives and variants; `name:5` runs five seeds, `all` is all variants.
 
     Raises:
         InputError: there is no such row.
@@ -70,7 +70,8 @@ def rows_of(config: PretrainConfig, names: Sequence[str], seeds: int) -> list[Ro
         name, _, own = given.strip().partition(":")
         if own and not (own.isdecimal() and int(own) > 0):
             raise InputError(f"{given}: expected a number of seeds behind the colon")
-        rows[name] = Row(name, _changed(config, name), int(own) if own else seeds)
+        for one in VARIANTS if name == "all" else (name,):
+            rows[one] = Row(one, _changed(config, one), int(own) if own else seeds)
     return list(rows.values())
 
 

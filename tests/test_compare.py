@@ -277,6 +277,9 @@ def test_a_row_can_have_its_own_number_of_seeds() -> None:
     found = rows_of(TINY, ("sl-vicreg:5", "no-crop"), 2)
     assert [(row.name, row.seeds) for row in found] == [("sl-vicreg", 5), ("no-crop", 2)]
     assert [row.config.views.crop for row in found] == [TINY.views.crop, 0.0]
+    every = rows_of(TINY, ("sl-vicreg", "all:1"), 2)
+    assert [row.name for row in every] == ["sl-vicreg", *VARIANTS]
+    assert [row.seeds for row in every] == [2] + [1] * len(VARIANTS)
     for wrong in ("sl-vicreg:0", "sl-vicreg:x", "banana"):
         with pytest.raises(InputError, match=wrong.partition(":")[0]):
             rows_of(TINY, (wrong,), 2)
