@@ -60,7 +60,7 @@ class Row:
 
 
 def rows_of(config: PretrainConfig, names: Sequence[str], seeds: int) -> list[Row]:
-    """Rows by the names of objectives and variants; `name:5` runs five seeds, `all` is all variants.
+    """Rows by the names of objectives and variants; `name:5` has five seeds, `all` every variant.
 
     Raises:
         InputError: there is no such row.
