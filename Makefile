@@ -41,6 +41,7 @@ results: install
 OBJECTIVES = sl-vicreg:5,sl-fpn:5,simclr:2,moco:2,byol:2,simsiam:2,barlow-twins:2,vicreg:2
 results-gislr40: export OMP_NUM_THREADS = 1
 results-gislr40: install
+	test -e gislr40.h5 || test -n "$(SLR_BENCH)" || { echo "SLR_BENCH: the folder of gislr40.npz" >&2; exit 2; }
 	test -e gislr40.h5 || $(BIN)/slr import "$(SLR_BENCH)/gislr40.npz" gislr40.h5
 	$(BIN)/slr compare gislr40.h5 --objectives $(OBJECTIVES) --precision bf16 --accelerator cpu \
 		--out docs/results/gislr40
@@ -50,7 +51,7 @@ bench-gpu: install
 	$(BIN)/python -c "import numpy as np; g = np.random.default_rng(0); np.savez('random.npz', \
 		points=g.normal(size=(21000, 32, 75, 3)).astype('f2'), sign=np.arange(21000) % 2000)"
 	$(BIN)/slr import random.npz random.h5 --overwrite
-	$(BIN)/slr pretrain random.h5 --all-clips --batch 512 --accelerator gpu
+	$(BIN)/slr pretrain random.h5 --all-clips --batch 512 --accelerator gpu --out random.run
 	$(BIN)/slr bench train --accelerator gpu --points signing --batch 512
 
 install: $(VENV)/installed

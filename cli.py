@@ -504,7 +504,7 @@ def compare(
     size: str,
     **chosen: Any,
 ) -> None:
-    """Train and probe at the same budget on STORE, and write the table and a plot.
+    """Train and probe objectives and variants on STORE alike, and write the table and a plot.
 
     The same command continues what was stopped. What collapses is scored and named.
     """
@@ -515,6 +515,11 @@ def compare(
     config = training_config(context, size, chosen)
     out = out or Path("compare") / store.stem
     asked = ProbeConfig(part=part, phonology=phonology, allow_signer_leak=allow_signer_leak)
+    if (
+        variants
+        and context.get_parameter_source("objectives") is click.core.ParameterSource.DEFAULT
+    ):
+        objectives = (config.objective,)
     rows = rows_of(config, (*objectives, *variants), seeds)
     for done in run_all(store, rows, out, asked, not quiet):
         say(comparison_tables(done) if isinstance(done, Comparison) else trial_line(done))
@@ -592,7 +597,13 @@ def bench_extract(videos: Path, workers: int | None, rounds: int) -> None:
 @bench.command("train")
 @click.option("--points", type=click.Choice(("hand", "signing")), default="hand", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Of a CPU.  [default: all cores]")
-@click.option("--seconds", type=click.FloatRange(0), default=5.0, show_default=True, help="A way.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0),
+    default=5.0,
+    show_default=True,
+    help="Of each way, a round.",
+)
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @size_option
 @config_options(PretrainConfig, only=("batch", "objective", "accelerator"))

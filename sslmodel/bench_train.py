@@ -119,10 +119,15 @@ def bench_train(
         for way in ways:
             # A process each: memory is its own, and what one compiles does not speed up the next.
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                speed = pool.submit(_measure, way, config, points, threads, seconds).result()
+                measuring = pool.submit(_measure, way, config, points, threads, seconds)
+                try:
+                    speed = measuring.result()
+                except RuntimeError as error:  # memory ran out, the process was killed, no compiler
+                    say(f"{way.name}: left out; {str(error).splitlines()[0]}")
+                    continue
             say(f"{way.name}: {speed.clips_a_second:,.0f} clips/s")
             measured[way].append(speed)
-    return [_median(speeds) for speeds in measured.values()]
+    return [_median(speeds) for speeds in measured.values() if speeds]
 
 
 def _median(speeds: list[Speed]) -> Speed:
@@ -217,18 +222,23 @@ class _Steps:
         if self.learner.objective.reads_original:
             views.insert(0, (self.points, self.seen))
         clock.append(self._now())
+        slow = None
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             branches = Learner.embed(self.learner.encoder, views)
-            clock.append(self._now())
-            # Cut here, so that the two backward passes can be told apart.
-            cut = [branch.detach().requires_grad_() for branch in branches]
-            loss, _ = self.learner.objective(cut, None)
+            if self.learner.slow is not None:
+                with torch.no_grad():
+                    slow = Learner.embed(self.learner.slow, views)
+        clock.append(self._now())
+        # Cut here, so that the two backward passes can be told apart. In float32, as in training.
+        cut = [branch.detach().requires_grad_() for branch in branches]
+        loss, _ = self.learner.objective(cut, slow)
         loss.backward()
         clock.append(self._now())
         torch.autograd.backward(branches, [branch.grad for branch in cut])
         clock.append(self._now())
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self.learner.follow(0.0)
         clock.append(self._now())
         self.done += 1
         return np.diff(clock).tolist()
@@ -269,7 +279,7 @@ def _peak(device: torch.device, precision: str) -> float:
 
 def bench_table(speeds: list[Speed]) -> str:
     """Markdown: a row a way, and how each compares to the plain ST-GCN."""
-    reference = next(speed for speed in speeds if speed.way.name == REFERENCE)
+    reference = next((speed for speed in speeds if speed.way.name == REFERENCE), None)
     head = [
         *("", "clips/s", f"× {REFERENCE}", "GFLOP/s", "of peak", "encoder", "memory MiB"),
         *("parameters", *(f"{stage} ms" for stage in STAGES)),
@@ -278,7 +288,7 @@ def bench_table(speeds: list[Speed]) -> str:
         [
             speed.way.name,
             f"{speed.clips_a_second:,.0f}",
-            f"{speed.clips_a_second / reference.clips_a_second:.2f}×",
+            f"{speed.clips_a_second / reference.clips_a_second:.2f}×" if reference else "–",
             f"{speed.gflops:,.0f}",
             f"{100 * speed.gflops / speed.peak:.0f} % of {speed.peak:,.0f}",
             f"{100 * speed.encoder_share:.0f} %",

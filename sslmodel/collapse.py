@@ -32,7 +32,10 @@ def effective_rank(embeddings: Float[Tensor, "B D"], eps: float = 1e-7) -> float
 
     Between 1 and min(B, D). Source: Garrido et al., arXiv 2210.02885, eq. 1.
     """
-    values = torch.linalg.svdvals(embeddings.float())
+    # Singular values are the roots of the smaller Gram matrix's eigenvalues, which are cheaper.
+    x = embeddings.double()
+    gram = x @ x.T if len(x) < x.shape[1] else x.T @ x
+    values = torch.linalg.eigvalsh(gram).clamp(min=0.0).sqrt()
     share = values / values.sum().clamp(min=eps) + eps
     return float(torch.exp(-(share * share.log()).sum()))
 

@@ -26,7 +26,7 @@ from sslmodel.dataset import common_skeleton, load
 from sslmodel.metrics import Bootstrap, Interval, Values
 from sslmodel.phonology import read_phonology
 from sslmodel.plots import plot_comparison
-from sslmodel.pretrain import CameApart, pretrain
+from sslmodel.pretrain import CameApart, check_training, pretrain
 from sslmodel.probe import ENCODER, RAW, UNTRAINED, probe
 from sslmodel.runs import is_unfinished_run, parts_by_key, read_run, versions
 from sslmodel.scores import Answers, compared, told_resampling, units_of
@@ -36,7 +36,7 @@ from sslmodel.text import comparison_tables
 from sslmodel.variants import Row
 
 ANSWERS = "answers.json"
-# Of more rows than these only the differences from the first one are told.
+# Of more rows than these only the differences from the first and from the baselines are told.
 _MOST_PAIRED = 6
 # (measure, labels): one column of the table.
 Question = tuple[str, str]
@@ -51,6 +51,7 @@ class Trial:
         failed: why there is no encoder; empty where there is one.
         answers: question → what encoder, untrained and raw answer: of `compared` metrics only;
             empty where there is no encoder.
+        baseline: whether its untrained encoder is that of the first row, and so the baseline.
     """
 
     row: str
@@ -58,6 +59,7 @@ class Trial:
     collapsed: bool
     failed: str
     answers: dict[Question, Answers]
+    baseline: bool = True
 
     def values(self, question: Question) -> dict[str, Values]:
         """Features → (1, L, M) hits or precisions."""
@@ -124,10 +126,11 @@ def compare(
     """
     if not rows:
         raise InputError("expected at least one row to compare, found none")
-    for row in rows:
-        check(row.config)
-    # All rows share the data, and so the split.
     config = rows[0].config
+    for row in rows:
+        check_training(row.config)
+        if _data(row.config) != _data(config):
+            raise InputError(f"{row.name}: reads or splits the clips otherwise than {rows[0].name}")
     # One untrained encoder a seed: the one that the run began with.
     asked = replace(asked, untrained_seeds=1, accelerator=config.accelerator)
     check(asked)
@@ -144,11 +147,17 @@ def compare(
             budget = _budget(own, asked, content, labels)
             folder = out / f"{row.name}-seed{seed}"
             trial = _trial(store, parts, budget, row.name, own, asked, folder, progress)
+            trial = replace(trial, baseline=row.config.encoder == config.encoder)
             trials.append(trial)
             yield trial
     found = summarise(trials, out, asked, notes)
     _write(found, store, content, rows, asked)
     yield found
+
+
+def _data(config: PretrainConfig) -> tuple[Any, ...]:
+    """What decides which clips are read how, and who learns."""
+    return config.input, config.split_seed, config.all_clips
 
 
 def _check_scorable(
@@ -349,13 +358,15 @@ def _plain(value: Any) -> Any:
 def summarise(
     trials: Sequence[Trial], out: Path, asked: ProbeConfig, notes: list[str]
 ) -> Comparison:
-    """The means of every row and baseline; each pair's difference, or where rows are many, each
-    one's from the first.
+    """The means of every row and baseline; each pair's difference, or where rows are many, the
+    first one's from each, and each one's from the baselines.
 
     Raises:
         InputError: no run has an encoder.
     """
-    done = [trial for trial in trials if not trial.failed]
+    # In the order asked for, also where the first seed of a row failed.
+    order = list(dict.fromkeys(trial.row for trial in trials))
+    done = sorted((t for t in trials if not t.failed), key=lambda t: order.index(t.row))
     if not done:
         raise InputError(f"{out}: no run came to its end; try a smaller `--learning-rate`")
     means, leads, resampled = [], [], {}
@@ -367,11 +378,10 @@ def summarise(
             values = np.concatenate(list(of_seeds.values()))
             interval = bootstrap.mean(values)
             means.append(Mean(row, question, float(values.mean()), interval, len(values)))
-        first, *others = rows.items()
-        pairs = list(combinations(rows.items(), 2))
-        if len(rows) > _MOST_PAIRED:
-            pairs = [(other, first) for other in others]
-        for (a, of_a), (b, of_b) in pairs:
+        first = next(iter(rows))
+        for (a, of_a), (b, of_b) in combinations(rows.items(), 2):
+            if len(rows) > _MOST_PAIRED and a != first and b not in (UNTRAINED, RAW):
+                continue
             # Of seeds that one side only has, nothing is known of the difference.
             shared = [seed for seed in of_a if seed in of_b]
             x, y = (np.concatenate([of[seed] for seed in shared or of]) for of in (of_a, of_b))
@@ -391,15 +401,17 @@ def summarise(
 def _rows(trials: Sequence[Trial], question: Question) -> dict[str, dict[int | None, Values]]:
     """Of each row its (1, L, M) values by seed: what was trained, and baselines that all share.
 
-    Raw coordinates have no seed.
+    Raw coordinates have no seed. Rows with another encoder have another untrained one, which is no
+    baseline of the others.
     """
     rows: dict[str, dict[int | None, Values]] = {}
     baselines: dict[int | None, dict[str, Values]] = {}
-    for trial in sorted(trials, key=lambda trial: trial.seed):
+    for trial in trials:
         values = trial.values(question)
         rows.setdefault(trial.row, {})[trial.seed] = values[ENCODER]
-        baselines[trial.seed] = values
-    if UNTRAINED in next(iter(baselines.values())):
+        if trial.baseline:
+            baselines.setdefault(trial.seed, values)
+    if baselines and UNTRAINED in next(iter(baselines.values())):
         rows[UNTRAINED] = {seed: values[UNTRAINED] for seed, values in baselines.items()}
         rows[RAW] = {None: next(iter(baselines.values()))[RAW]}
     return rows

@@ -60,7 +60,7 @@ class EncoderConfig:
     )
     features: int = _size(
         1536,
-        "length of an embedding; a multiple of the time bins, with peaks of twice as many",
+        "length of an embedding; a multiple of the time bins; with peaks, of twice their number",
     )
     point_channels: int = _size(8, "channels of every point in the graph blocks")
     graph_blocks: int = setting(1, "graph blocks before the points are read out", minimum=0)
@@ -69,7 +69,7 @@ class EncoderConfig:
     )
     time_bins: int = _size(2, "stretches of time that are pooled apart")
     time_peaks: bool = setting(True, "pool the maximum of each stretch beside its mean")
-    points_apart: bool = setting(True, "read a part's points apart; else their mean")
+    points_apart: bool = setting(True, "parts-apart: points are read apart; else their mean")
     rooted: bool = setting(True, "read where a point is from its part's root, such as the wrist")
     bone: bool = setting(True, "read where a point is from its parent")
     motion: bool = setting(True, "read how a point moves")
@@ -218,7 +218,7 @@ class PretrainConfig:
     batch: int = setting(
         128,
         "at most this many windows (a clip, or a stretch of a long one) a step; fewer where an "
-        "epoch would have less than four steps",
+        "epoch would have fewer than four steps",
         minimum=2,
     )
     learning_rate: float = setting(1e-3, "peak learning rate of AdamW", minimum=1e-9)

@@ -95,7 +95,7 @@ def fine_tune(
     model = Classifier(
         encoder, features.mean(dim=0), features.std(dim=0, unbiased=False).clamp(min=1e-3), classes
     ).to(device)
-    trained = _trained(model, layers)
+    trained = _trained(model.train(), layers)
     optimizer = torch.optim.AdamW(
         trained, lr=config.learning_rate, weight_decay=config.weight_decay
     )
@@ -115,7 +115,7 @@ def fine_tune(
         loss.backward()
         optimizer.step()
         schedule.step()
-    scores = _scores(model, dataset, test, device)
+    scores = _scores(model.eval(), dataset, test, device)
     scores[:, np.bincount(signs[known], minlength=classes) == 0] = -np.inf
     return scores
 

@@ -1,4 +1,4 @@
-"""The skeleton as a graph: the only file that knows torch-geometric.
+"""The skeleton as a graph, by torch-geometric.
 
 A skeleton is one small fixed graph for every clip and frame, so its normalised adjacency is
 kept dense: message passing is then one matrix product, the fastest path there is for it.
@@ -25,8 +25,15 @@ def edge_index(skeleton: Skeleton) -> Int[Tensor, "2 E"]:
 def adjacency(skeleton: Skeleton) -> Float[Tensor, "V V"]:
     """D^-1/2 (A + I) D^-1/2, the renormalised adjacency of Kipf and Welling (2017), eq. 2."""
     points = len(skeleton.names)
-    index, weight = gcn_norm(edge_index(skeleton), num_nodes=points, dtype=torch.float32)
+    index, weight = normalised_edges(skeleton)
     return to_dense_adj(index, edge_attr=weight, max_num_nodes=points)[0]
+
+
+def normalised_edges(skeleton: Skeleton) -> tuple[Int[Tensor, "2 E"], Float[Tensor, " E"]]:
+    """The edges in both directions with self-loops, and the weight of each in `adjacency`."""
+    points = len(skeleton.names)
+    index, weight = gcn_norm(edge_index(skeleton), num_nodes=points, dtype=torch.float32)
+    return index, weight
 
 
 def part_roots(skeleton: Skeleton) -> Int[Tensor, " V"]:

@@ -38,7 +38,7 @@ from sslmodel.split import Split, leak_remarks, split_stores
 from sslmodel.views import augment
 
 # Enough to tell whether an embedding is alive; the rank's cost grows with their square.
-_WATCHED_WINDOWS = 2048
+_WATCHED_WINDOWS = 1024
 _NAMED_CLIPS = 8
 _FEWEST_STEPS, _SMALL_BATCH = 4, 16
 
@@ -86,7 +86,7 @@ def pretrain(
             is unfit or has changed, there is nothing to learn from, or the loss or an embedding is
             no finite number any more.
     """
-    _check(config)
+    check_training(config)
     if not resume:
         _check_place(out)
     fabric = training_fabric(config.accelerator, config.devices, config.nodes, config.precision)
@@ -165,7 +165,7 @@ def pretrain(
                 _set_learning_rate(stepper, rate * config.learning_rate)
                 shares = batch.tensor_split(fabric.world_size)
                 own = shares[fabric.global_rank]
-                p, s = points[own], seen[own]  # (b, T, V, 2), (b, T, V)
+                p, s = points[own], seen[own]  # (b, T, V, 3), (b, T, V)
                 branches: list[Branch] = [
                     augment(p, s, config.views, skeleton.parts, mirror, chance)
                     for chance in (ClipChance(config.seed, epoch, own, view) for view in (1, 2))
@@ -220,8 +220,8 @@ def build(
 def steps_an_epoch(windows: int, batch: int, processes: int) -> int:
     """How many batches an epoch has: of at most `batch` windows, but none of one alone.
 
-    Small corpora have four smaller batches an epoch, of 16 windows at least: in one large one a
-    step, training would end before it had begun.
+    Small corpora have four smaller batches an epoch, of 16 windows at least: with one
+    large batch an epoch, training would end before it had begun.
 
     Raises:
         InputError: a process would have nothing of a batch.
@@ -229,9 +229,10 @@ def steps_an_epoch(windows: int, batch: int, processes: int) -> int:
     few = min(_FEWEST_STEPS, windows // _SMALL_BATCH)
     steps = max(1, few, min(math.ceil(windows / batch), windows // 2))
     if windows // steps < processes:
+        larger = "" if steps == few else " or a larger `--batch`"
         raise InputError(
             f"{processes} processes, but {windows // steps} clips in a batch; give fewer "
-            "`--devices` or a larger `--batch`"
+            f"`--devices`{larger}"
         )
     return steps
 
@@ -298,19 +299,26 @@ def alive(
     count = min(len(points), _WATCHED_WINDOWS)
     chosen = torch.linspace(0, len(points) - 1, count, device=points.device).round().long()
     pairs = zip(points[chosen].split(256), seen[chosen].split(256), strict=True)
+    training = encoder.training
     encoder.eval()
     embeddings = torch.cat([encoder(p, s) for p, s in pairs])
-    encoder.train()
+    encoder.train(training)
     _check_alive(embeddings, epoch)
     return feature_spread(embeddings), effective_rank(embeddings)
 
 
-def _check(config: PretrainConfig) -> None:
+def check_training(config: PretrainConfig) -> None:
+    """Raise InputError where a setting is not allowed, or two do not go together."""
     check(config)
     if config.encoder.features % config.encoder.pooled:
         raise InputError(
             f"--encoder-features: expected a multiple of {config.encoder.pooled} (the time bins, "
             f"twice with peaks), found {config.encoder.features}"
+        )
+    if config.encoder.backbone != "parts-apart" and config.devices * config.nodes > 1:
+        raise InputError(
+            f"--encoder-backbone {config.encoder.backbone}: has batch normalisation, which each "
+            "process would do for its own share; train it on one device"
         )
 
 

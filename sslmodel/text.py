@@ -229,7 +229,7 @@ def comparison_tables(found: "Comparison") -> str:
         f"Mean over {over}, and the half width of its 95 % interval: top-1 %, for "
         f"retrieval mAP %; {found.intervals}, over seeds and over draws of the labels.",
         "",
-        "Differences of linear evaluation, row − column, paired over clips, draws and seeds; "
+        "Differences of linear evaluation, paired over clips, draws and seeds; "
         "**bold** where the 95 % interval leaves out 0:",
         "",
     ]

@@ -39,8 +39,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no-graph": {"encoder_graph_blocks": 0},
     # Pooling, at the same width.
     "mean-of-points": {"encoder_points_apart": False},
-    "one-time-bin": {"encoder_time_bins": 1, "encoder_features": 768},
-    "no-time-peaks": {"encoder_time_peaks": False, "encoder_features": 768},
+    "one-time-bin": {"encoder_time_bins": 1},
+    "no-time-peaks": {"encoder_time_peaks": False},
     "four-time-means": {"encoder_time_peaks": False, "encoder_time_bins": 4},
     "st-gcn": {"encoder_backbone": "st-gcn"},
     # Length of training.
@@ -67,11 +67,12 @@ def rows_of(config: PretrainConfig, names: Sequence[str], seeds: int) -> list[Ro
     """
     rows: dict[str, Row] = {}
     for given in names:
-        name, _, own = given.strip().partition(":")
+        name, _, own = (part.strip() for part in given.partition(":"))
         if own and not (own.isdecimal() and int(own) > 0):
             raise InputError(f"{given}: expected a number of seeds behind the colon")
         for one in VARIANTS if name == "all" else (name,):
-            rows[one] = Row(one, _changed(config, one), int(own) if own else seeds)
+            if one not in rows or name != "all":  # what is named counts
+                rows[one] = Row(one, _changed(config, one), int(own) if own else seeds)
     return list(rows.values())
 
 
@@ -84,4 +85,7 @@ def _changed(config: PretrainConfig, name: str) -> PretrainConfig:
     changes = dict(VARIANTS[name])
     if "epochs" in changes:  # a share of the training
         changes["epochs"] = max(1, round(config.epochs * changes["epochs"]))
-    return from_options(PretrainConfig, {**to_options(config), **changes})
+    changed = from_options(PretrainConfig, {**to_options(config), **changes})
+    # As wide as before, whatever time is pooled to.
+    features = config.encoder.width * changed.encoder.pooled
+    return replace(changed, encoder=replace(changed.encoder, features=features))

@@ -3,7 +3,8 @@
 Every function takes points (B, T, V, C) and seen (B, T, V; 1 where a point is known, else 0)
 and a generator on their device (torch's, or `ClipChance`), and returns both anew. Each clip of a
 batch draws its own random numbers, and what is drawn for a clip holds for all its frames and
-points unless the name says otherwise. C is 2 (x, y) or 3; turns happen in the picture's plane.
+points unless the name says otherwise. C is 2 (x, y) or 3; turns happen in the picture's plane, but
+for `tilt_hands`.
 Lengths are in units of `poseprep.normalize`: 1.0 is one shoulder width.
 """
 
@@ -178,7 +179,8 @@ def tilt_hands(
     """Turn each hand out of the picture's plane about its own wrist, by up to `degrees`.
 
     About the upright axis, then about the level one: a hand as a camera elsewhere would see it,
-    or as another signer holds it. Needs z (C is 3), and leaves points without it as they are.
+    or as another signer holds it. Needs z (C is 3). Where z is 0 throughout, as in stores of flat
+    points, a tilt shortens the hand by up to its cosine.
     """
     if points.shape[-1] < 3:
         return points, seen

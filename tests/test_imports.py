@@ -13,6 +13,7 @@ H5PY_FILES = ("arrays", "file", "frames", "layout", "relabel", "tables", "walk",
 SOLE_IMPORTERS = {
     "mediapipe": {f"poseprep/landmarkers/{name}.py" for name in ("mediapipe", "plain_loop")},
     "distributed": {"poseprep/cluster.py", "poseprep/cluster_worker.py"},
+    "torch_geometric": {"sslmodel/graph.py", "sslmodel/backbones/st_gcn.py"},
     "h5py": {f"poseprep/store_{name}.py" for name in H5PY_FILES},
 }
 FORBIDDEN = {

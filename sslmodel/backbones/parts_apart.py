@@ -16,8 +16,8 @@ from sslmodel.config import EncoderConfig
 class PartsApart(Backbone):
     """Graph blocks, a readout of each part with its points apart, temporal blocks, bins of time.
 
-    The readout sees the inputs beside what the graph blocks make of them: what blocks without
-    training lose of a hand's shape is then still there.
+    The readout sees the inputs beside what the graph blocks make of them, so that nothing of a
+    hand's shape is lost before it.
     No statistics of the batch are used: a clip's embedding does not depend on its neighbours.
 
     Args:

@@ -25,6 +25,7 @@ _KERNEL = 5
 class STGCN(Backbone):
     """A plain spatial-temporal graph network.
 
+    Its batch normalisation, which ours does without, counts on one process only.
     Source: Yan et al., arXiv 1801.07455, with one partition of the neighbours (its eq. 3), and
     without dropout and the learned weights of edges.
 
@@ -72,7 +73,7 @@ class GCN(STGCN):
     @staticmethod
     def spatial(skeleton: Skeleton, channels_in: int, channels_out: int) -> nn.Module:
         """The layer that mixes neighbours, (B, C, T, V) in and out."""
-        return _MessagePassing(graph.edge_index(skeleton), channels_in, channels_out)
+        return _MessagePassing(skeleton, channels_in, channels_out)
 
 
 class _Block(nn.Module):
@@ -103,14 +104,18 @@ class _EinsumGraph(nn.Module):
 
 class _MessagePassing(nn.Module):
     edges: Tensor
+    weights: Tensor
 
-    def __init__(self, edges: Tensor, channels_in: int, channels_out: int):
+    def __init__(self, skeleton: Skeleton, channels_in: int, channels_out: int):
         super().__init__()
+        # Normalised once, not at every call.
+        edges, weights = graph.normalised_edges(skeleton)
         self.register_buffer("edges", edges, persistent=False)
-        self.conv = GCNConv(channels_in, channels_out)
+        self.register_buffer("weights", weights, persistent=False)
+        self.conv = GCNConv(channels_in, channels_out, normalize=False)
 
     def forward(self, x: Float[Tensor, "B C T V"]) -> Float[Tensor, "B D T V"]:
         # Every frame is the same graph, which GCNConv takes as (frames, V, C).
         frames = x.permute(0, 2, 3, 1)
-        heard = self.conv(frames.flatten(0, 1), self.edges)
+        heard = self.conv(frames.flatten(0, 1), self.edges, self.weights)
         return heard.unflatten(0, frames.shape[:2]).permute(0, 3, 1, 2)
