@@ -1,16 +1,22 @@
 """Properties that every backbone has; those of our own are in test_encoder.py."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
-from sslmodel_corpus import HAND, SMALL
+from sslmodel_corpus import HAND, SMALL, write_store
+from test_pretrain import TINY as PRETRAIN
 
+from poseprep.errors import InputError
 from poseprep.skeleton import Skeleton
 from sslmodel.backbones import BACKBONES
 from sslmodel.backbones.st_gcn import GCN, STGCN
-from sslmodel.config import EncoderConfig
+from sslmodel.config import EncoderConfig, FineTuneConfig, ProbeConfig
 from sslmodel.encoder import Encoder
+from sslmodel.export import export
+from sslmodel.pretrain import pretrain
+from sslmodel.probe import probe
 
 TINY = EncoderConfig(features=32, point_channels=4)
 
@@ -27,6 +33,22 @@ def test_any_backbone_embeds_any_skeleton_and_learns(name: str, skeleton: Skelet
     assert all(weight.grad is not None for weight in encoder.parameters())
     late = [weight for layer in encoder.backbone.late_layers() for weight in layer.parameters()]
     assert 0 < len(late) < len(list(encoder.parameters()))
+
+
+@pytest.mark.parametrize("name", ["st-gcn", "gcn"])
+def test_a_run_with_another_backbone_is_probed_tuned_and_exported(
+    name: str, tmp_path: Path
+) -> None:
+    store = write_store(tmp_path / "a.h5", signers=8)
+    config = replace(PRETRAIN, encoder=replace(PRETRAIN.encoder, backbone=name))
+    run = pretrain(config, [store], tmp_path / "r", progress=False).folder
+    quick = FineTuneConfig(epochs=1, fewest_steps=2)
+    asked = ProbeConfig(fractions=(1.0,), resamples=50, accelerator="cpu", finetune="last")
+    result = probe(run, replace(asked, tune=quick, untrained_seeds=1))
+    assert 0 <= result.score("linear", "100 %", "encoder").values["top1"] <= 1
+    assert export(run, tmp_path / "e.onnx").difference <= 1e-4
+    with pytest.raises(InputError, match="on one device"):
+        pretrain(replace(config, devices=2), [store], tmp_path / "two", progress=False)
 
 
 def test_message_passing_is_the_dense_product_with_the_adjacency() -> None:

@@ -53,6 +53,13 @@ def test_compare_writes_its_table(store: Path, tmp_path: Path) -> None:
         assert (tmp_path / "c" / name).stat().st_size > 0
     assert (tmp_path / "c/comparison.md").read_text().strip() in done.output
     assert slr(*words, "--objectives", "nothing").exit_code == 2
+    # A variant is compared with the default objective, whose runs are there.
+    done = slr(*words, "--variants", "no-crop:1")
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in (tmp_path / "c").glob("*-seed*")} == {
+        *(f"{row}-seed{seed}" for row in ("sl-vicreg", "sl-fpn") for seed in (0, 1)),
+        "no-crop-seed0",
+    }
 
 
 def test_a_comparison_of_a_split_that_leaks_is_marked(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from poseprep.store import KeypointStore
 from poseprep.store_relabel import relabel
 from sslmodel import compare as comparing
 from sslmodel.compare import Comparison, Trial, compare, summarise
-from sslmodel.config import PretrainConfig, ProbeConfig, SimCLRConfig, SLFPNConfig
+from sslmodel.config import ENCODER_SIZES, PretrainConfig, ProbeConfig, SimCLRConfig, SLFPNConfig
 from sslmodel.pretrain import CameApart
 from sslmodel.probe import probe
 from sslmodel.scores import Answers
@@ -269,8 +269,13 @@ def test_every_variant_changes_something_and_only_that() -> None:
         (row,) = rows_of(PretrainConfig(), [name], 3)
         found, wanted = to_options(row.config), to_options(PretrainConfig())
         changed = {key for key in found if found[key] != wanted[key]}
-        assert changed == set(VARIANTS[name]), name
+        # Pooled to fewer numbers, as wide as before.
+        pooled = {"encoder_features"} if name in ("one-time-bin", "no-time-peaks") else set()
+        assert changed == set(VARIANTS[name]) | pooled, name
         assert row.seeds == 3
+        for size in ENCODER_SIZES.values():
+            (row,) = rows_of(replace(PretrainConfig(), encoder=size), [name], 1)
+            assert row.config.encoder.width == size.width
 
 
 def test_a_row_can_have_its_own_number_of_seeds() -> None:
@@ -285,14 +290,40 @@ def test_a_row_can_have_its_own_number_of_seeds() -> None:
             rows_of(TINY, (wrong,), 2)
 
 
-def test_of_many_rows_only_differences_from_the_first_are_told() -> None:
-    def trial(row: str, hits: float) -> Trial:
-        values = {"encoder": {"top1": np.full((1, 1, 40), hits)}}
-        who = np.arange(40) % 4, np.array(["anna", "ben"] * 20, object)
-        answers = Answers("linear", "100 %", 20.0, 1.0, values, *who, {})
-        return Trial(row, 0, False, "", {("linear", "100 %"): answers})
+def with_hits(row: str, seed: int, encoder: float, untrained: float, own: bool = True) -> Trial:
+    """A run whose encoder, untrained encoder and raw coordinates hit these shares of 40 clips."""
+    rows_hit = {"encoder": encoder, "untrained encoder": untrained, "raw coordinates": 0.0}
+    values = {name: {"top1": np.full((1, 1, 40), hits)} for name, hits in rows_hit.items()}
+    who = np.arange(40) % 4, np.array(["anna", "ben"] * 20, object)
+    answers = Answers("linear", "100 %", 20.0, 1.0, values, *who, {})
+    return Trial(row, seed, False, "", {("linear", "100 %"): answers}, baseline=own)
 
-    found = summarise([trial(f"row{i}", i / 8) for i in range(8)], Path("x"), ASKED, [])
-    assert [(lead.row, lead.against) for lead in found.leads] == [
-        (f"row{i}", "row0") for i in range(1, 8)
-    ]
+
+def test_of_many_rows_the_differences_of_the_first_and_from_the_baselines_are_told() -> None:
+    failed = Trial("row0", 0, False, "came apart", {})
+    others = [with_hits(f"row{i}", 0, i / 8, 0.5) for i in range(1, 6)]
+    found = summarise([failed, *others, with_hits("row0", 1, 1.0, 0.5)], Path("x"), ASKED, [])
+    told = {(lead.row, lead.against) for lead in found.leads}
+    baselines = ("untrained encoder", "raw coordinates")
+    trained = [f"row{i}" for i in range(6)]
+    # The first row is the first asked for, though its first seed failed.
+    expected = {("row0", row) for row in trained[1:]} | {baselines}
+    assert told == expected | {(row, baseline) for row in trained for baseline in baselines}
+
+
+def test_the_untrained_baseline_is_that_of_rows_with_the_first_ones_encoder() -> None:
+    trials = [with_hits("ours", 0, 0.9, 0.8), with_hits("st-gcn", 0, 0.5, 0.2, own=False)]
+    found = summarise(trials, Path("x"), ASKED, [])
+    (untrained,) = (mean for mean in found.means if mean.row == "untrained encoder")
+    assert untrained.value == pytest.approx(0.8)
+
+
+def test_rows_that_read_other_clips_or_cannot_be_trained_are_refused_at_once(
+    store: Path, tmp_path: Path
+) -> None:
+    one, other = (Row(str(seed), replace(TINY, split_seed=seed), 1) for seed in (0, 1))
+    wrong = Row("wrong", replace(TINY, encoder=replace(TINY.encoder, features=15)), 1)
+    for pair, message in (((one, other), "otherwise than 0"), ((one, wrong), "a multiple of 4")):
+        with pytest.raises(InputError, match=message):
+            list(compare(store, pair, tmp_path / "out", ASKED, progress=False))
+    assert not (tmp_path / "out").exists()

@@ -1,5 +1,6 @@
 """A store as one tensor."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from sslmodel_corpus import HAND, SMALL, write_store
 from poseprep.errors import InputError
 from poseprep.skeleton import HOLISTIC, SIGNING
 from poseprep.store import KeypointStore
-from sslmodel.config import InputConfig
+from sslmodel.config import EncoderConfig, InputConfig
 from sslmodel.dataset import common_skeleton, load
-from sslmodel.features import raw_coordinates
+from sslmodel.encoder import Encoder
+from sslmodel.features import encode, raw_coordinates
 
 
 def test_the_points_read_are_those_of_signing_that_the_store_has(tmp_path: Path) -> None:
@@ -32,6 +34,17 @@ def test_every_clip_has_its_windows_in_order(tmp_path: Path) -> None:
     chosen[4] = True
     assert data.windows_of(chosen).tolist() == [12, 13, 14]
     assert raw_coordinates(data).shape == (18, 8 * len(SMALL) * 3)
+
+
+def test_depth_is_there_for_views_and_nobody_else_reads_it(tmp_path: Path) -> None:
+    data = load(write_store(tmp_path / "a.h5", SMALL), SMALL, InputConfig(frames=8))
+    deeper = data.points.clone()
+    deeper[..., 2] += 5 * data.seen
+    other = replace(data, points=deeper)
+    np.testing.assert_array_equal(raw_coordinates(data), raw_coordinates(other))
+    encoder = Encoder(SMALL, EncoderConfig(features=16, point_channels=4))
+    encoder.fit_input(data.points, data.seen)
+    np.testing.assert_array_equal(encode(encoder, data), encode(encoder, other))
 
 
 def test_the_labels_come_with_the_clips(tmp_path: Path) -> None:

@@ -144,6 +144,15 @@ def test_a_graph_block_hears_itself_and_its_neighbours_alone() -> None:
     )
 
 
+@pytest.mark.parametrize(("frames", "stride"), [(1, 1), (8, 1), (9, 2)])
+def test_a_convolution_over_time_is_torchs_with_channels_last(frames: int, stride: int) -> None:
+    ours = TimeConv(3, 5, 5, stride)
+    theirs = torch.nn.Conv1d(3, 5, 5, stride, padding=2)
+    theirs.load_state_dict({"weight": ours.weight[:, :, 0], "bias": ours.bias})
+    x = torch.randn(2, frames, 3)
+    torch.testing.assert_close(ours(x), theirs(x.transpose(1, 2)).transpose(1, 2))
+
+
 def test_time_bins_are_means_of_equal_stretches() -> None:
     x = torch.tensor([[[0.0, 10.0], [2.0, 10.0], [4.0, 20.0], [8.0, 40.0]]])
     means, peaks = [1.0, 10.0, 6.0, 30.0], [2.0, 10.0, 8.0, 40.0]

@@ -98,6 +98,21 @@ def test_a_tilted_hand_keeps_its_wrist_and_its_shape_in_space(batch) -> None:
     assert not torch.allclose(moved[..., :2], points[..., :2])
 
 
+def test_a_hand_without_its_wrist_is_not_tilted_and_a_view_tilts(batch) -> None:
+    points = torch.randn(5, 12, len(SMALL), 3, generator=generator(2))
+    seen = torch.ones_like(batch[1])
+    hand = SMALL.parts["left_hand"]
+    seen[:, :, hand.start] = 0
+    moved, _ = views.tilt_hands(points, seen, generator(), SMALL.parts, degrees=40.0)
+    torch.testing.assert_close(moved[:, :, hand], points[:, :, hand])
+    tilted = replace(STILL, hand_tilt_degrees=40.0)
+    view, _ = views.augment(points, seen, tilted, SMALL.parts, MIRROR, generator())
+    right = SMALL.parts["right_hand"]
+    assert not torch.allclose(view[:, :, right, :2], points[:, :, right, :2])
+    body = SMALL.parts["body"]
+    torch.testing.assert_close(view[:, :, body], points[:, :, body])
+
+
 def test_a_flat_picture_is_not_tilted(batch) -> None:
     moved, _ = views.tilt_hands(*batch, generator(), SMALL.parts, degrees=40.0)
     assert moved is batch[0]
