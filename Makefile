@@ -37,7 +37,7 @@ results: install
 	$(BIN)/slr compare corpus/keypoints.h5 --objectives sl-vicreg,sl-fpn --seeds 3 --phonology corpus/signs.csv --out corpus/compare
 
 # The tables of docs/results.md on real keypoints. What is finished lies in docs/results/gislr40 and is
-# not repeated; with nothing there it takes eight hours on 2 cores.
+# not repeated; with nothing there it takes about four hours on one core.
 OBJECTIVES = sl-vicreg:5,sl-fpn:5,simclr:2,moco:2,byol:2,simsiam:2,barlow-twins:2,vicreg:2
 results-gislr40: export OMP_NUM_THREADS = 1
 results-gislr40: install
