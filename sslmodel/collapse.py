@@ -12,7 +12,7 @@ from sslmodel.runlog import Record
 # Below this all embeddings are one spot: plain SL-FPN fell to 0.006. An untrained encoder on a
 # drawn corpus has 0.3, and on clips that are hardly different may itself lie below.
 DEAD_SPREAD = 0.03
-# Of what the untrained encoder has. Healthy runs double the spread and keep a third of the rank.
+# Of what the untrained encoder has. Healthy runs raise the spread by half and keep the rank.
 SPREAD_SHARE = 0.25
 RANK_SHARE = 0.1
 
