@@ -7,7 +7,11 @@ from torch import Tensor, nn
 
 
 class Backbone(nn.Module):
-    """Embeds standardised inputs; what is missing is 0, and the last channel says what is seen."""
+    """Embeds standardised inputs; what is missing is 0, and the last channel says what is seen.
+
+    Each is made of (skeleton, channels, config): the V points in the order of the input, C of the
+    inputs, and the sizes.
+    """
 
     def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B D"]:
         """One embedding a clip."""

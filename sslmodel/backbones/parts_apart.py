@@ -19,11 +19,6 @@ class PartsApart(Backbone):
     The readout sees the inputs beside what the graph blocks make of them, so that nothing of a
     hand's shape is lost before it.
     No statistics of the batch are used: a clip's embedding does not depend on its neighbours.
-
-    Args:
-        skeleton: the V points that are read, in the order of the input.
-        channels: C of the inputs.
-        config: sizes.
     """
 
     def __init__(self, skeleton: Skeleton, channels: int, config: EncoderConfig):

@@ -28,11 +28,6 @@ class STGCN(Backbone):
     Its batch normalisation, which ours does without, counts on one process only.
     Source: Yan et al., arXiv 1801.07455, with one partition of the neighbours (its eq. 3), and
     without dropout and the learned weights of edges.
-
-    Args:
-        skeleton: the V points that are read, in the order of the input.
-        channels: C of the inputs.
-        config: sizes.
     """
 
     def __init__(self, skeleton: Skeleton, channels: int, config: EncoderConfig):
