@@ -220,7 +220,7 @@ class _Steps:
             for view in (1, 2)
         ]
         if self.learner.objective.reads_original:
-            views.insert(0, (self.points, self.seen))
+            views.insert(0, (self.points[..., :2], self.seen))
         clock.append(self._now())
         slow = None
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):

@@ -10,7 +10,7 @@ from poseprep.options import setting
 
 # The names of OBJECTIVES, said again here because that dict needs torch; a test compares them.
 OBJECTIVE_NAMES = (
-    *("sl-vicreg", "sl-fpn"),
+    *("sl-vicreg", "sl-sigreg", "sl-fpn"),
     *("simclr", "moco", "byol", "simsiam", "barlow-twins", "vicreg"),
 )
 # The names of BACKBONES, for the same reason.
@@ -98,7 +98,7 @@ class ViewConfig:
     """How strongly a view differs from its clip. 1.0 is one shoulder width."""
 
     permute_ends: float = _share(0.5, "share of views whose first third and last quarter shuffle")
-    rotation_degrees: float = _strength(15.0, "rotation in the picture's plane, up to this")
+    rotation_degrees: float = _strength(20.0, "rotation in the picture's plane, up to this")
     scale: float = _strength(0.2, "size, up to this factor more or less")
     shear: float = _strength(0.15, "shear, up to this")
     shift: float = _strength(0.1, "shift of the whole clip, standard deviation")
@@ -107,12 +107,12 @@ class ViewConfig:
     hand_tilt_degrees: float = _strength(
         40.0, "turn of a hand out of the picture's plane, up to this; needs z"
     )
-    hand_scale: float = _strength(0.1, "size of a hand about its wrist, up to this factor")
-    hand_shift: float = _strength(0.1, "shift of a hand against the body, standard deviation")
+    hand_scale: float = _strength(0.25, "size of a hand about its wrist, up to this factor")
+    hand_shift: float = _strength(0.2, "shift of a hand against the body, standard deviation")
     drop_points: float = _share(0.05, "share of points dropped for the whole clip")
     drop_hands: float = _share(0.05, "chance of each hand to be dropped for a stretch of time")
-    crop: float = _share(0.2, "time cut from the ends, up to this share", maximum=0.9)
-    speed: float = _strength(0.3, "how unevenly time may run, 0 is evenly")
+    crop: float = _share(0.3, "time cut from the ends, up to this share", maximum=0.9)
+    speed: float = _strength(0.5, "how unevenly time may run, 0 is evenly")
     mirror: float = _share(0.0, "share of views mirrored; handedness is meaning, so none")
 
 
@@ -158,6 +158,16 @@ class SLVICRegConfig(VICRegConfig):
     """The default: SL-FPN's three branches, held apart by variance and covariance terms."""
 
     covariance: float = _strength(1.0, "weight of the correlation between dimensions")
+
+
+@dataclass(frozen=True)
+class SLSIGRegConfig:
+    """SL-FPN's three branches, each held to a normal cloud by LeJEPA's SIGReg."""
+
+    normality: float = _share(0.05, "weight λ of the normality term; the distances have 1 − λ")
+    directions: int = _size(256, "random directions along which a cloud is judged, each step")
+    hidden: int = _hidden()
+    projection: int = _projection()
 
 
 @dataclass(frozen=True)
@@ -240,6 +250,7 @@ class PretrainConfig:
     views: ViewConfig = field(default_factory=ViewConfig)
     sl_fpn: SLFPNConfig = field(default_factory=SLFPNConfig)
     sl_vicreg: SLVICRegConfig = field(default_factory=SLVICRegConfig)
+    sl_sigreg: SLSIGRegConfig = field(default_factory=SLSIGRegConfig)
     simclr: SimCLRConfig = field(default_factory=SimCLRConfig)
     moco: MoCoConfig = field(default_factory=MoCoConfig)
     byol: BYOLConfig = field(default_factory=BYOLConfig)

@@ -13,7 +13,7 @@ from sslmodel.encoder import Encoder
 from sslmodel.objectives import Objective
 from sslmodel.objectives.objective import frozen, move_towards
 
-Branch = tuple[Float[Tensor, "b T V C"], Float[Tensor, "b T V"]]
+Branch = tuple[Float[Tensor, "b T V 2"], Float[Tensor, "b T V"]]
 
 
 class Learner(nn.Module):

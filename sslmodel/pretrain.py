@@ -171,7 +171,7 @@ def pretrain(
                     for chance in (ClipChance(config.seed, epoch, own, view) for view in (1, 2))
                 ]
                 if objective.reads_original:
-                    branches.insert(0, (p, s))
+                    branches.insert(0, (p[..., :2], s))
                 loss, watched = model(branches, tuple(map(len, shares)))
                 stepper.zero_grad()
                 fabric.backward(loss)

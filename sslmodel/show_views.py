@@ -71,7 +71,7 @@ def show_views(
         generator = torch.Generator().manual_seed(seed + which)
         return _clip(*augment(points, seen, strengths, skeleton.parts, mirror, generator), skeleton)
 
-    rows = {f"{key}: as the encoder reads it": _clip(points, seen, skeleton)}
+    rows = {f"{key}: as the encoder reads it": _clip(points[..., :2], seen, skeleton)}
     rows |= {f"view {which}": view(config, which) for which in (1, 2)}
     for title, names in _ALONE.items():
         given = {name: getattr(config, name) for name in names}
@@ -89,11 +89,12 @@ def show_views(
 
 
 def _clip(
-    points: Float[Tensor, "1 T V 3"], seen: Float[Tensor, "1 T V"], skeleton: Skeleton
+    points: Float[Tensor, "1 T V 2"], seen: Float[Tensor, "1 T V"], skeleton: Skeleton
 ) -> Clip:
     """One window as a clip, to be drawn."""
     known = seen[0].numpy().astype(np.float32)
-    xyz = points[0].numpy().copy()
+    xyz = np.zeros((*known.shape, 3), np.float32)
+    xyz[..., :2] = points[0].numpy()
     xyz[known == 0] = np.nan
     there = [(known[:, where] > 0).any(axis=1) for where in skeleton.parts.values()]
     return Clip(

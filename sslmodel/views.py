@@ -31,7 +31,7 @@ def augment(
     parts: Mapping[str, slice],
     mirror: Int[Tensor, " V"],
     generator: Generator,
-) -> View:
+) -> tuple[Float[Tensor, "B T V 2"], Seen]:
     """One view: time first, then hands, then the whole figure, then what gets lost."""
     g = generator
     points, seen = warp_time(points, seen, g, crop=config.crop, speed=config.speed)
@@ -46,6 +46,7 @@ def augment(
         shift=config.hand_shift,
     )
     points, seen = tilt_hands(points, seen, g, parts, degrees=config.hand_tilt_degrees)
+    points = points[..., :2]  # depth has done its work: encoders read x and y
     points, seen = mirror_clips(points, seen, g, mirror, share=config.mirror)
     points, seen = shear(points, seen, g, strength=config.shear)
     points, seen = rotate(points, seen, g, degrees=config.rotation_degrees)

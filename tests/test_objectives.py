@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from sslmodel.config import BYOLConfig, MoCoConfig, PretrainConfig, SLFPNConfig, SLVICRegConfig
+from sslmodel.config import (
+    BYOLConfig,
+    MoCoConfig,
+    PretrainConfig,
+    SLFPNConfig,
+    SLSIGRegConfig,
+    SLVICRegConfig,
+)
 from sslmodel.objectives import OBJECTIVES, Objective
 from sslmodel.objectives.barlow_twins import barlow_terms
 from sslmodel.objectives.byol import BYOL, distance
@@ -14,6 +21,7 @@ from sslmodel.objectives.objective import move_towards
 from sslmodel.objectives.simclr import nt_xent
 from sslmodel.objectives.simsiam import likeness
 from sslmodel.objectives.sl_fpn import SLFPN, fpn_terms
+from sslmodel.objectives.sl_sigreg import SLSIGReg, normality
 from sslmodel.objectives.sl_vicreg import SLVICReg
 from sslmodel.objectives.vicreg import covariance, variance, vicreg_terms
 
@@ -70,6 +78,37 @@ def test_a_collapsed_batch_costs_more_than_a_spread_one() -> None:
     assert objective([collapsed] * 3)[0] > objective([spread] * 3)[0]
 
 
+def test_normality_by_hand() -> None:
+    # Two clips at the origin: 2 · ∫ (1 − exp(−t²/2))² exp(−t²/2) dt = 2 √2π (1 − 2/√2 + 1/√3).
+    collapsed = torch.zeros(1, 2, 3)
+    expected = 2 * math.sqrt(2 * math.pi) * (1 - math.sqrt(2) + 1 / math.sqrt(3))
+    found = normality(collapsed, torch.eye(3)[:, :1])
+    assert found.item() == pytest.approx(expected, abs=1e-3)
+
+
+def test_only_a_standard_normal_cloud_in_every_direction_costs_nothing() -> None:
+    torch.manual_seed(0)
+    cloud, axes = torch.randn(1, 4000, 3), torch.eye(3)
+    assert normality(cloud, axes).max() < 3  # as large as chance makes it, whatever the batch
+    for unfit in (3 * cloud, 0.3 * cloud, cloud + 1, cloud.sign()):
+        assert normality(unfit, axes).min() > 30
+    twice = cloud[..., :1].expand(-1, -1, 3)  # each axis is normal, the diagonal is not
+    diagonal = torch.full((3, 1), 3**-0.5)
+    assert normality(twice, axes).max() < 3
+    assert normality(twice, diagonal).min() > 30
+
+
+def test_sigreg_judges_along_new_directions_that_its_seed_decides() -> None:
+    def losses() -> list[float]:
+        torch.manual_seed(0)
+        objective = SLSIGReg(8, SLSIGRegConfig(hidden=4, projection=4, directions=2))
+        branches = list(torch.randn(3, 5, 8))
+        return [objective(branches)[1]["normality"].item() for _ in range(3)]
+
+    assert len(set(losses())) == 3
+    assert losses() == losses()
+
+
 def test_sl_fpn_does_not_mind_a_collapsed_batch() -> None:
     # What is wrong with it as published: nothing holds embeddings apart.
     z = torch.ones(4, 3)
@@ -124,7 +163,7 @@ def test_the_two_views_count_alike(name: str) -> None:
     torch.testing.assert_close(loss_of(make(name), swapped), loss_of(make(name), branches))
 
 
-@pytest.mark.parametrize("name", ["simclr", "moco", "vicreg", "sl-vicreg", "barlow-twins"])
+@pytest.mark.parametrize("name", ["simclr", "moco", "vicreg", "sl-vicreg", "sl-sigreg", "barlow-twins"])
 def test_alike_views_of_different_clips_cost_least(name: str) -> None:
     objective = make(name)
     branches = branches_of(objective, clips=64)

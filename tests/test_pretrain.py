@@ -96,6 +96,15 @@ def test_the_same_seed_gives_the_same_weights(run: Path, store: Path, tmp_path: 
     assert not same(weights(run), weights(tmp_path / "other"))
 
 
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_a_compiled_encoder_learns_the_same(run: Path, store: Path, tmp_path: Path) -> None:
+    pretrain(replace(TINY, compile=True), [store], tmp_path / "r", progress=False)
+    plain, compiled = weights(run), weights(tmp_path / "r")
+    assert plain.keys() == compiled.keys()
+    for name, weight in plain.items():
+        torch.testing.assert_close(compiled[name], weight, atol=1e-3, rtol=1e-3)
+
+
 def test_val_and_test_clips_are_never_seen(run: Path, tmp_path: Path) -> None:
     parts = next(iter(read_run(run).splits.values()))["parts"]
     for part, seen in (("val", False), ("test", False), ("train", True)):

@@ -10,12 +10,14 @@ from sslmodel.objectives.objective import Objective
 from sslmodel.objectives.simclr import SimCLR
 from sslmodel.objectives.simsiam import SimSiam
 from sslmodel.objectives.sl_fpn import SLFPN
+from sslmodel.objectives.sl_sigreg import SLSIGReg
 from sslmodel.objectives.sl_vicreg import SLVICReg
 from sslmodel.objectives.vicreg import VICReg
 
 # Each is made from the length of an embedding and the run's settings.
 OBJECTIVES: dict[str, Callable[[int, PretrainConfig], Objective]] = {
     "sl-vicreg": lambda features, config: SLVICReg(features, config.sl_vicreg),
+    "sl-sigreg": lambda features, config: SLSIGReg(features, config.sl_sigreg),
     "sl-fpn": lambda features, config: SLFPN(features, config.sl_fpn),
     "simclr": lambda features, config: SimCLR(features, config.simclr),
     "moco": lambda features, config: MoCo(features, config.moco),
