@@ -1,12 +1,10 @@
 """compare(): every row trained and probed alike, over several seeds; what differs surely.
 
-A run that is done is kept as OUT/<row>-seed<k>/ with its answers in answers.json, which is all that
-the comparison reads: the rest of the folder can go. The same
-command again goes on where it was stopped, and repeats nothing.
+A run that is done is kept as OUT/<row>-seed<k>/ (trial.py). The same command again goes on where it
+was stopped, and repeats nothing.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
@@ -18,54 +16,25 @@ import numpy as np
 from poseprep.errors import InputError
 from poseprep.files import write_whole
 from poseprep.options import check
-from poseprep.settings import differences
 from poseprep.store import KeypointStore
-from sslmodel.checkpoint import DAMAGED, read_json, write_json
-from sslmodel.config import OBJECTIVE_NAMES, PretrainConfig, ProbeConfig
+from sslmodel.checkpoint import write_json
+from sslmodel.config import PretrainConfig, ProbeConfig
 from sslmodel.dataset import common_skeleton, load
 from sslmodel.metrics import Bootstrap, Interval, Values
 from sslmodel.phonology import read_phonology
 from sslmodel.plots import plot_comparison
-from sslmodel.pretrain import CameApart, check_training, pretrain
-from sslmodel.probe import ENCODER, RAW, UNTRAINED, probe
-from sslmodel.runs import is_unfinished_run, parts_by_key, read_run, versions
-from sslmodel.scores import Answers, compared, told_resampling, units_of
+from sslmodel.pretrain import check_training
+from sslmodel.probe import ENCODER, RAW, UNTRAINED
+from sslmodel.runs import parts_by_key, versions
+from sslmodel.scores import told_resampling, units_of
 from sslmodel.split import development, make_split
 from sslmodel.task import make_task
 from sslmodel.text import comparison_tables
+from sslmodel.trial import Question, Trial, budget_of, own_settings, run_trial
 from sslmodel.variants import Row
 
-ANSWERS = "answers.json"
 # Of more rows than these only the differences from the first and from the baselines are told.
 _MOST_PAIRED = 6
-# (measure, labels): one column of the table.
-Question = tuple[str, str]
-
-
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """One row with one seed.
-
-    Attributes:
-        collapsed: whether its embedding did.
-        failed: why there is no encoder; empty where there is one.
-        answers: question → what encoder, untrained and raw answer: of `compared` metrics only;
-            empty where there is no encoder.
-        baseline: whether its untrained encoder is that of the first row, and so the baseline.
-    """
-
-    row: str
-    seed: int
-    collapsed: bool
-    failed: str
-    answers: dict[Question, Answers]
-    baseline: bool = True
-
-    def values(self, question: Question) -> dict[str, Values]:
-        """Features → (1, L, M) hits or precisions."""
-        answers = self.answers[question]
-        metric = compared(answers)
-        return {name: of[metric] for name, of in answers.values.items()}
 
 
 @dataclass(frozen=True)
@@ -144,9 +113,9 @@ def compare(
                 continue
             # Everybody has the whole budget: none is stopped.
             own = replace(row.config, seed=seed, stop_on_collapse=False)
-            budget = _budget(own, asked, content, labels)
+            budget = budget_of(own, asked, content, labels)
             folder = out / f"{row.name}-seed{seed}"
-            trial = _trial(store, parts, budget, row.name, own, asked, folder, progress)
+            trial = run_trial(store, parts, budget, row.name, own, asked, folder, progress)
             trial = replace(trial, baseline=row.config.encoder == config.encoder)
             trials.append(trial)
             yield trial
@@ -184,175 +153,6 @@ def _label_hash(store: KeypointStore) -> str:
     for row in zip(store.keys, store.signs, store.signers, store.splits, strict=True):
         digest.update(("\0".join(row) + "\n").encode())
     return digest.hexdigest()
-
-
-def _budget(
-    config: PretrainConfig, asked: ProbeConfig, content: str, labels: str
-) -> dict[str, Any]:
-    """All that decides a run and its answers."""
-    wanted = asdict(asked)
-    if asked.phonology:  # what it says counts, not where it lies
-        wanted["phonology"] = hashlib.sha256(Path(asked.phonology).read_bytes()).hexdigest()
-    return {
-        "store_sha256": content,
-        "labels_sha256": labels,
-        "pretrain": _own_settings(config),
-        "probe": wanted,
-    }
-
-
-def _own_settings(config: PretrainConfig) -> dict[str, Any]:
-    """All settings but those of other objectives, which this run never read."""
-    groups = {name.replace("-", "_") for name in OBJECTIVE_NAMES if name != config.objective}
-    return {name: value for name, value in asdict(config).items() if name not in groups}
-
-
-def _trial(
-    store: Path,
-    parts: dict[str, str],
-    budget: dict[str, Any],
-    row: str,
-    config: PretrainConfig,
-    asked: ProbeConfig,
-    folder: Path,
-    progress: bool,
-) -> Trial:
-    """A run that is done, read back; or trained and probed now."""
-    path = folder / ANSWERS
-    if path.is_file():
-        return _read(path, row, config.seed, budget)
-    collapsed, failed, answers = False, "", []
-    try:
-        if (folder / "encoder.json").is_file():  # trained, and stopped before its scores were there
-            run = read_run(folder)
-            settings = _own_settings(run.config)
-            there = {"store_sha256": next(iter(run.splits)), "pretrain": settings}
-            _check_same(there, {name: budget[name] for name in there}, folder)
-            if next(iter(run.splits.values()))["parts"] != parts:
-                raise InputError(
-                    f"{folder}: learned by other labels, which gave another split. Label the "
-                    "store as it was, or give another --out"
-                )
-            collapsed = bool(read_json(folder / "encoder.json")["about"]["collapsed"])
-        else:
-            # Killed: it goes on.
-            begun = is_unfinished_run(folder) and (folder / "config.json").is_file()
-            collapsed = pretrain(config, [store], folder, progress, resume=begun).collapsed
-    except CameApart as error:
-        failed = str(error)
-    if not failed:
-        answers = probe(folder, asked, store, progress).answers
-    described = {
-        **_plain(budget),
-        "row": row,
-        "seed": config.seed,
-        "collapsed": collapsed,
-        "failed": failed,
-        **_packed(answers),
-        "versions": versions(),
-    }
-    # Many of them are kept in repositories: no indentation.
-    write_whole(path, (json.dumps(described, ensure_ascii=False, default=str) + "\n").encode())
-    return _read(path, row, config.seed, budget)
-
-
-def _packed(answers: Sequence[Answers]) -> dict[str, Any]:
-    """What was answered, of the metrics that are compared; and once, which clips were asked."""
-    clips: list[dict[str, Any]] = []
-    packed = []
-    for one in answers:
-        asked = {"truth": one.truth.tolist(), "signers": one.signers.tolist()}
-        if asked not in clips:
-            clips.append(asked)
-        metric = compared(one)
-        packed.append(
-            {
-                "measure": one.measure,
-                "labels": one.labels,
-                "labelled": one.labelled,
-                "share": one.share,
-                "metric": metric,
-                "values": {name: _digits(of[metric]) for name, of in one.values.items()},
-                "clips": clips.index(asked),
-                "chance": one.chance,
-            }
-        )
-    return {"clips": clips, "answers": packed}
-
-
-def _digits(values: Values) -> list[Any]:
-    """Hits and misses as the bits of one hexadecimal number a draw; else numbers."""
-    if not np.isin(values, (0, 1)).all():
-        return np.round(values, 4).tolist()
-    return [[np.packbits(row.astype(bool)).tobytes().hex() for row in draws] for draws in values]
-
-
-def _values(rows: list[Any], clips: int) -> Values:
-    """What `_digits` made text of."""
-
-    def of(draw: Any) -> Any:
-        if not isinstance(draw, str):
-            return draw
-        return np.unpackbits(np.frombuffer(bytes.fromhex(draw), np.uint8), count=clips)
-
-    return np.array([[of(draw) for draw in draws] for draws in rows], np.float64)
-
-
-def _unpacked(one: dict[str, Any], clips: list[dict[str, Any]]) -> Answers:
-    asked = clips[one["clips"]]
-    truth = np.array(asked["truth"], int)
-    values = {
-        name: {str(one["metric"]): _values(rows, len(truth))}
-        for name, rows in one["values"].items()
-    }
-    return Answers(
-        one["measure"],
-        one["labels"],
-        float(one["labelled"]),
-        float(one["share"]),
-        values,
-        truth,
-        np.array(asked["signers"], object),
-        one["chance"],
-    )
-
-
-def _read(path: Path, row: str, seed: int, budget: dict[str, Any]) -> Trial:
-    said = read_json(path)
-    try:
-        there = {name: said[name] for name in budget}
-        answers = [_unpacked(one, said["clips"]) for one in said["answers"]]
-        trial = Trial(
-            row,
-            seed,
-            bool(said["collapsed"]),
-            str(said["failed"]),
-            {(one.measure, one.labels): one for one in answers},
-        )
-    except DAMAGED as error:
-        raise InputError(
-            f"{path}: damaged, or of another version ({error}); remove the folder, and the run is "
-            "done again"
-        ) from error
-    _check_same(there, budget, path.parent)
-    return trial
-
-
-def _check_same(there: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
-    """Raise InputError where a run that is there is not one of this comparison."""
-    found = differences(_plain(there), _plain(wanted))
-    if found:
-        raise InputError(
-            f"{folder}: was done with another store, labels or budget (there → now): "
-            f"{'; '.join(found[:5])}. Give the same, or another --out"
-        )
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it: lists, no tuples."""
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def summarise(
@@ -427,7 +227,7 @@ def _write(
         {
             **{name: value for name, value in asdict(found).items() if name != "out"},
             "store": {"name": store.name, "sha256": content},
-            "rows": {row.name: _own_settings(row.config) for row in rows},
+            "rows": {row.name: own_settings(row.config) for row in rows},
             "probe": asdict(asked),
             "versions": versions(),
         },

@@ -12,8 +12,9 @@ from sslmodel.scores import Difference, Score
 from sslmodel.transfer import NotProbed
 
 if TYPE_CHECKING:
-    from sslmodel.compare import Comparison, Lead, Mean, Question, Trial
+    from sslmodel.compare import Comparison, Lead, Mean
     from sslmodel.search import Found
+    from sslmodel.trial import Question, Trial
 
 
 def pretraining_summary(run: Pretrained) -> str:

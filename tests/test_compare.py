@@ -16,13 +16,14 @@ from poseprep.labels import Label
 from poseprep.options import to_options
 from poseprep.store import KeypointStore
 from poseprep.store_relabel import relabel
-from sslmodel import compare as comparing
-from sslmodel.compare import Comparison, Trial, compare, summarise
+from sslmodel import trial as trying
+from sslmodel.compare import Comparison, compare, summarise
 from sslmodel.config import ENCODER_SIZES, PretrainConfig, ProbeConfig, SimCLRConfig, SLFPNConfig
 from sslmodel.pretrain import CameApart
 from sslmodel.probe import probe
 from sslmodel.scores import Answers
 from sslmodel.text import comparison_tables, trial_line
+from sslmodel.trial import Trial
 from sslmodel.variants import VARIANTS, Row, rows_of
 
 ASKED = ProbeConfig(fractions=(0.5, 1.0), shots=(1,), draws=2, resamples=100, accelerator="cpu")
@@ -65,8 +66,8 @@ def test_what_is_done_is_read_back_and_not_repeated(
     def never(*args: object) -> None:
         raise AssertionError("done already")
 
-    monkeypatch.setattr(comparing, "pretrain", never)
-    monkeypatch.setattr(comparing, "probe", never)
+    monkeypatch.setattr(trying, "pretrain", never)
+    monkeypatch.setattr(trying, "probe", never)
     before = (out / "comparison.md").read_text()
     trials, _ = again(store, out)
     assert [(t.row, t.seed) for t in trials] == [(o, s) for s in range(2) for o in BOTH]
@@ -107,7 +108,7 @@ def test_a_run_that_was_trained_and_not_probed_is_probed(
     answers = out / "sl-vicreg-seed1/answers.json"
     before = json.loads(answers.read_text())
     answers.unlink()
-    monkeypatch.setattr(comparing, "pretrain", lambda *args: pytest.fail("trained already"))
+    monkeypatch.setattr(trying, "pretrain", lambda *args: pytest.fail("trained already"))
     again(store, out)
     assert json.loads(answers.read_text())["answers"] == before["answers"]
 
@@ -182,7 +183,7 @@ def test_differences_are_of_the_seeds_that_both_sides_have() -> None:
 def test_settings_of_other_objectives_do_not_count(
     store: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparing, "pretrain", lambda *args: pytest.fail("trained already"))
+    monkeypatch.setattr(trying, "pretrain", lambda *args: pytest.fail("trained already"))
     other = replace(TINY, simclr=SimCLRConfig(temperature=0.5))
     assert len(list(compare(store, rows(other), out, ASKED, progress=False))) == 5
     own = replace(TINY, sl_fpn=SLFPNConfig(predictor_weight=0.1))
@@ -204,7 +205,7 @@ def test_a_damaged_answer_is_told(store: Path, out: Path) -> None:
 def test_a_run_that_collapses_or_comes_apart_is_named_and_the_others_go_on(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = comparing.pretrain
+    real = trying.pretrain
 
     def train(config, stores, out, progress, **how):  # type: ignore[no-untyped-def]
         if (config.objective, config.seed) == ("sl-fpn", 1):
@@ -213,7 +214,7 @@ def test_a_run_that_collapses_or_comes_apart_is_named_and_the_others_go_on(
             real(config, stores, out, progress, **how), collapsed=config.objective == "sl-fpn"
         )
 
-    monkeypatch.setattr(comparing, "pretrain", train)
+    monkeypatch.setattr(trying, "pretrain", train)
     trials, found = again(store, tmp_path / "out")
     assert found.collapsed == ["sl-fpn, seed 0"]
     assert list(found.failed) == ["sl-fpn, seed 1"]

@@ -163,7 +163,9 @@ def test_the_two_views_count_alike(name: str) -> None:
     torch.testing.assert_close(loss_of(make(name), swapped), loss_of(make(name), branches))
 
 
-@pytest.mark.parametrize("name", ["simclr", "moco", "vicreg", "sl-vicreg", "sl-sigreg", "barlow-twins"])
+@pytest.mark.parametrize(
+    "name", ["simclr", "moco", "vicreg", "sl-vicreg", "sl-sigreg", "barlow-twins"]
+)
 def test_alike_views_of_different_clips_cost_least(name: str) -> None:
     objective = make(name)
     branches = branches_of(objective, clips=64)

@@ -7,7 +7,7 @@ from torch import Tensor
 from sslmodel.config import SLSIGRegConfig
 from sslmodel.objectives.objective import Branches, Loss, Objective, head
 
-# The integral runs over 17 points in −5..5, as published; what is integrated is even in t, so nine do.
+# The integral is over 17 points in −5..5, as published; nine of them do, as it is even in t.
 _REACH, _POINTS = 5.0, 9
 
 
@@ -59,9 +59,7 @@ class SLSIGReg(Objective):
         return torch.nn.functional.normalize(torch.randn(size, generator=generator), dim=0)
 
 
-def normality(
-    z: Float[Tensor, "N B P"], directions: Float[Tensor, "P M"]
-) -> Float[Tensor, "N M"]:
+def normality(z: Float[Tensor, "N B P"], directions: Float[Tensor, "P M"]) -> Float[Tensor, "N M"]:
     """How far a cloud is from a standard normal one, seen along each direction."""
     t = torch.linspace(0, _REACH, _POINTS, device=z.device)
     normal = torch.exp(-t.square() / 2)
