@@ -486,6 +486,7 @@ def results(folder: Path) -> None:
 @click.option("--part", type=click.Choice(PARTS), default="test", help="val is for choosing.")
 @click.option("--phonology", default="", help="CSV of the signs' parameters; as for `slr probe`.")
 @click.option("--allow-signer-leak", is_flag=True, help="Score a split that leaks, and say so.")
+@click.option("--supervised", is_flag=True, help="Trained from scratch on the same labels beside.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @size_option
 @config_options(PretrainConfig, but=("objective", "seed", "devices", "nodes", "stop_on_collapse"))
@@ -500,6 +501,7 @@ def compare(
     part: str,
     phonology: str,
     allow_signer_leak: bool,
+    supervised: bool,
     quiet: bool,
     size: str,
     **chosen: Any,
@@ -514,7 +516,12 @@ def compare(
 
     config = training_config(context, size, chosen)
     out = out or Path("compare") / store.stem
-    asked = ProbeConfig(part=part, phonology=phonology, allow_signer_leak=allow_signer_leak)
+    asked = ProbeConfig(
+        part=part,
+        phonology=phonology,
+        allow_signer_leak=allow_signer_leak,
+        supervised=supervised,
+    )
     if (
         variants
         and context.get_parameter_source("objectives") is click.core.ParameterSource.DEFAULT

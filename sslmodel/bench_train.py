@@ -1,7 +1,6 @@
 """How fast training is, beside graph encoders as people have them today: `slr bench train`."""
 
 import resource
-import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -18,10 +17,11 @@ from poseprep.options import check
 from poseprep.skeleton import HOLISTIC, SIGNING, Skeleton
 from sslmodel.chance import ClipChance
 from sslmodel.config import PretrainConfig
-from sslmodel.device import training_fabric
-from sslmodel.learner import Branch, Learner
-from sslmodel.pretrain import build
-from sslmodel.views import augment
+from sslmodel.cost import parameters
+from sslmodel.device import has_compiler, training_fabric
+from sslmodel.learner import Learner
+from sslmodel.pretrain import build, optimizer_of
+from sslmodel.views import make_views
 
 # What a step's time goes into, in order.
 STAGES = ("views", "encoder forward", "objective", "encoder backward", "optimiser")
@@ -111,7 +111,7 @@ def bench_train(
     check(config)
     if points not in SKELETONS:
         raise InputError(f"expected one of {', '.join(SKELETONS)}, found {points}")
-    ways = [way for way in WAYS if not way.compile or shutil.which("g++") or shutil.which("clang")]
+    ways = [way for way in WAYS if not way.compile or has_compiler()]
     if len(ways) < len(WAYS):
         say("no C++ compiler here: nothing is measured compiled")
     measured: dict[Way, list[Speed]] = {way: [] for way in ways}
@@ -175,7 +175,7 @@ def _measure(way: Way, config: PretrainConfig, points: str, threads: int, second
         memory = torch.cuda.max_memory_allocated(device) / 2**20
     return Speed(
         way,
-        sum(weight.numel() for weight in steps.learner.encoder.parameters()),
+        parameters(steps.learner.encoder),
         config.batch,
         tuple(1e3 * np.median(taken, axis=0)),
         counter.get_total_flops() / 1e9,
@@ -198,29 +198,16 @@ class _Steps:
         self.learner, self.points, self.seen = learner, points, seen
         self.config, self.skeleton = config, skeleton
         self.clips = torch.arange(len(points), device=points.device)
-        self.mirror = torch.as_tensor(np.asarray(skeleton.mirror), device=points.device)
-        self.optimizer = torch.optim.AdamW(
-            [weight for weight in learner.parameters() if weight.requires_grad], fused=True
-        )
+        self.optimizer = optimizer_of(learner, config)
         self.done = 0
 
     def run(self) -> list[float]:
         """One step; seconds of each of STAGES."""
         device, config = self.points.device, self.config
         clock = [self._now()]
-        views: list[Branch] = [
-            augment(
-                self.points,
-                self.seen,
-                config.views,
-                self.skeleton.parts,
-                self.mirror,
-                ClipChance(config.seed, self.done, self.clips, view),
-            )
-            for view in (1, 2)
-        ]
-        if self.learner.objective.reads_original:
-            views.insert(0, (self.points[..., :2], self.seen))
+        chances = [ClipChance(config.seed, self.done, self.clips, view) for view in (1, 2)]
+        original = self.learner.objective.reads_original
+        views = make_views(self.points, self.seen, config.views, self.skeleton, chances, original)
         clock.append(self._now())
         slow = None
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):

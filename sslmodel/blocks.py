@@ -5,6 +5,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+# Frames that a convolution over time sees.
+KERNEL = 5
+
 
 class TimeConv(nn.Conv2d):
     """A convolution over time whose channels lie last, in and out.
@@ -65,7 +68,7 @@ class PartReadout(nn.Module):
         kernel: frames that are read at once.
     """
 
-    def __init__(self, points: int, channels: int, width: int, kernel: int = 5):
+    def __init__(self, points: int, channels: int, width: int, kernel: int = KERNEL):
         super().__init__()
         self.conv = TimeConv(points * channels, width, kernel, stride=2)
         self.norm = nn.LayerNorm(width)
@@ -78,7 +81,7 @@ class PartReadout(nn.Module):
 class TimeBlock(nn.Module):
     """A residual temporal convolution over what was read out: x + ReLU(conv(LN(x)))."""
 
-    def __init__(self, width: int, kernel: int = 5):
+    def __init__(self, width: int, kernel: int = KERNEL):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.conv = TimeConv(width, width, kernel)

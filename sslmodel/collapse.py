@@ -1,4 +1,4 @@
-"""Is the embedding alive? Two numbers that fall when everything is mapped to one spot."""
+"""Is the embedding alive? What is watched while it trains, and when it has collapsed."""
 
 from collections.abc import Mapping, Sequence
 
@@ -92,31 +92,26 @@ def collapse_reason(
     return None
 
 
-class CollapseWatch:
-    """Says when it is time to stop: when the embedding was collapsed for some epochs in a row.
+def collapsed(records: Sequence[Record], patience: int = 3) -> str | None:
+    """Why the embedding has collapsed: the number that is too low; None where it has not.
+
+    It has when the last epochs all have: in the first ones an embedding may dip and recover.
 
     Args:
-        untrained: the log's epoch 0, by which later ones are judged.
-        stop: whether it ever is.
-        patience: how many epochs in a row; in the first ones an embedding may dip and recover.
+        records: the log, from epoch 0, the untrained encoder, by which later ones are judged.
+        patience: how many epochs in a row.
     """
-
-    def __init__(self, untrained: Record, stop: bool, patience: int = 3):
-        self._untrained, self._stop, self._patience = untrained, stop, patience
-
-    def stops(self, records: Sequence[Record]) -> bool:
-        """Whether the last epochs have all collapsed."""
-        last = [record for record in records[-self._patience :] if record.epoch > 0]
-        return self._stop and len(last) == self._patience and all(map(self.reason, last))
-
-    def reason(self, record: Record) -> str | None:
-        """The number that has fallen too low in this epoch; None where none has."""
-        return collapse_reason(
+    untrained, last = records[0], records[1:][-patience:]
+    reasons = [
+        collapse_reason(
             record.spread,
             record.rank,
-            untrained_spread=self._untrained.spread,
-            untrained_rank=self._untrained.rank,
+            untrained_spread=untrained.spread,
+            untrained_rank=untrained.rank,
         )
+        for record in last
+    ]
+    return reasons[-1] if len(reasons) == patience and all(reasons) else None
 
 
 def moved_most(first: Mapping[str, float], last: Mapping[str, float]) -> str:
@@ -136,7 +131,7 @@ def collapse_advice(config: PretrainConfig, reason: str, records: Sequence[Recor
     term = moved_most(first.terms, last.terms)
     stopped = (
         f"Training stopped in epoch {last.epoch} of {config.epochs} "
-        "(`--no-stop-on-collapse` goes on). "
+        "(begun anew with `--no-stop-on-collapse` it trains them all). "
         if last.epoch < config.epochs
         else ""
     )

@@ -24,7 +24,7 @@ from sslmodel.metrics import Bootstrap, Interval, Values
 from sslmodel.phonology import read_phonology
 from sslmodel.plots import plot_comparison
 from sslmodel.pretrain import check_training
-from sslmodel.probe import ENCODER, RAW, UNTRAINED
+from sslmodel.probe import ENCODER, RAW, SUPERVISED, UNTRAINED
 from sslmodel.runs import parts_by_key, versions
 from sslmodel.scores import told_resampling, units_of
 from sslmodel.split import development, make_split
@@ -180,7 +180,7 @@ def summarise(
             means.append(Mean(row, question, float(values.mean()), interval, len(values)))
         first = next(iter(rows))
         for (a, of_a), (b, of_b) in combinations(rows.items(), 2):
-            if len(rows) > _MOST_PAIRED and a != first and b not in (UNTRAINED, RAW):
+            if len(rows) > _MOST_PAIRED and a != first and b not in (SUPERVISED, UNTRAINED, RAW):
                 continue
             # Of seeds that one side only has, nothing is known of the difference.
             shared = [seed for seed in of_a if seed in of_b]
@@ -212,7 +212,9 @@ def _rows(trials: Sequence[Trial], question: Question) -> dict[str, dict[int | N
         if trial.baseline:
             baselines.setdefault(trial.seed, values)
     if baselines and UNTRAINED in next(iter(baselines.values())):
-        rows[UNTRAINED] = {seed: values[UNTRAINED] for seed, values in baselines.items()}
+        for name in (SUPERVISED, UNTRAINED):
+            if name in next(iter(baselines.values())):  # it answers some questions only
+                rows[name] = {seed: values[name] for seed, values in baselines.items()}
         rows[RAW] = {None: next(iter(baselines.values()))[RAW]}
     return rows
 

@@ -132,6 +132,8 @@ def _temperature() -> Any:
 class SLFPNConfig:
     """SL-FPN as published: three branches, plain mean squared error."""
 
+    views_weight: float = _strength(1.0, "weight of the distance between the two views")
+    original_weight: float = _strength(1.0, "weight of that between original and first view")
     predictor_weight: float = _strength(0.5, "λ of the predictor's term (0.5 or 0.0022 published)")
     predictor: str = setting(
         "trained",
@@ -157,6 +159,7 @@ class VICRegConfig:
 class SLVICRegConfig(VICRegConfig):
     """The default: SL-FPN's three branches, held apart by variance and covariance terms."""
 
+    original: bool = setting(True, "the clip as it is is a third branch beside its two views")
     covariance: float = _strength(1.0, "weight of the correlation between dimensions")
 
 

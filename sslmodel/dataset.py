@@ -260,7 +260,14 @@ def training_windows(
         clips += int((wanted & dataset.person).sum())
         rows = dataset.windows_of(wanted)
         # A window of a long clip may be empty though the clip is not.
-        rows = rows[dataset.seen[rows].flatten(1).any(dim=1)]
+        shown = dataset.seen[rows].flatten(1).any(dim=1)
+        of_person = torch.as_tensor(dataset.person)[dataset.clip[rows]]
+        blank = int((of_person & ~shown).sum())
+        if blank:
+            told.append(
+                f"{dataset.path}: {blank} windows of longer clips show no person and teach nothing"
+            )
+        rows = rows[shown]
         points.append(dataset.points[rows])
         seen.append(dataset.seen[rows])
         prefix = f"{dataset.path.name}:" if len(datasets) > 1 else ""

@@ -16,18 +16,13 @@ from poseprep.options import check
 from poseprep.skeleton import Skeleton
 from sslmodel.chance import ClipChance, epoch_order
 from sslmodel.checkpoint import save_encoder
-from sslmodel.collapse import (
-    CollapseWatch,
-    collapse_advice,
-    effective_rank,
-    feature_spread,
-)
+from sslmodel.collapse import collapse_advice, collapsed, effective_rank, feature_spread
 from sslmodel.config import PretrainConfig
 from sslmodel.cost import encoder_summary
 from sslmodel.dataset import Dataset, check_distinct, common_skeleton, load, training_windows
-from sslmodel.device import in_all, training_fabric
+from sslmodel.device import has_compiler, in_all, part_company, training_fabric
 from sslmodel.encoder import Encoder
-from sslmodel.learner import Branch, Learner
+from sslmodel.learner import Learner
 from sslmodel.objectives import OBJECTIVES
 from sslmodel.plots import plot_curve
 from sslmodel.resume import load_state
@@ -35,7 +30,7 @@ from sslmodel.run_writer import RunWriter
 from sslmodel.runlog import Record
 from sslmodel.runs import check_same_run, is_unfinished_run, versions, write_run_head
 from sslmodel.split import Split, leak_remarks, split_stores
-from sslmodel.views import augment
+from sslmodel.views import make_views
 
 # Enough to tell whether an embedding is alive; the rank's cost grows with their square.
 _WATCHED_WINDOWS = 1024
@@ -97,7 +92,7 @@ def pretrain(
     windows = training_windows(datasets, splits, config.all_clips)
     told = [*windows.told, *_leaks(datasets, splits)]
     if resume:
-        check_same_run(out, config, datasets, splits)
+        told += check_same_run(out, config, datasets, splits)
 
     fabric.launch()
     # All of it, once; views are made where it lies.
@@ -105,19 +100,13 @@ def pretrain(
     steps = steps_an_epoch(len(points), config.batch, fabric.world_size)
     learner = build(config, skeleton, points, seen)
     encoder, objective = learner.encoder, learner.objective
-    optimizer = torch.optim.AdamW(
-        [weight for weight in learner.parameters() if weight.requires_grad],
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
+    optimizer = optimizer_of(learner, config)
     say(encoder_summary(encoder, config.input.frames))
     records, damaged = load_state(out, learner, optimizer) if resume else ([], [])
     told += damaged
     if config.compile:
         encoder.compile()
     model, stepper = fabric.setup(learner, optimizer)
-    mirror = torch.as_tensor(np.asarray(skeleton.mirror), device=fabric.device)
     writer = RunWriter(out, config.epochs, progress)
 
     # What follows is done by the first process; the others have its result.
@@ -146,7 +135,7 @@ def pretrain(
             "clips": windows.clips,
             "seed": config.seed,
             "epochs": records[-1].epoch,
-            "collapsed": watch.reason(records[-1]) is not None,
+            "collapsed": collapsed(records) is not None,
             "versions": versions(),
         }
         save_encoder(out, encoder, config.input, about)
@@ -154,8 +143,8 @@ def pretrain(
     with writer:
         first = in_all(fabric, begin)
         records = records or [first]
-        watch = CollapseWatch(first, config.stop_on_collapse)
-        while records[-1].epoch < config.epochs and not watch.stops(records):
+        reason = collapsed(records)
+        while records[-1].epoch < config.epochs and not (reason and config.stop_on_collapse):
             epoch = records[-1].epoch + 1
             sums = _Sums(steps, fabric.device)
             order = epoch_order(config.seed, epoch, len(points)).to(fabric.device)
@@ -166,12 +155,10 @@ def pretrain(
                 shares = batch.tensor_split(fabric.world_size)
                 own = shares[fabric.global_rank]
                 p, s = points[own], seen[own]  # (b, T, V, 3), (b, T, V)
-                branches: list[Branch] = [
-                    augment(p, s, config.views, skeleton.parts, mirror, chance)
-                    for chance in (ClipChance(config.seed, epoch, own, view) for view in (1, 2))
-                ]
-                if objective.reads_original:
-                    branches.insert(0, (p[..., :2], s))
+                chances = [ClipChance(config.seed, epoch, own, view) for view in (1, 2)]
+                branches = make_views(
+                    p, s, config.views, skeleton, chances, objective.reads_original
+                )
                 loss, watched = model(branches, tuple(map(len, shares)))
                 stepper.zero_grad()
                 fabric.backward(loss)
@@ -180,11 +167,14 @@ def pretrain(
                 sums.add(step, loss, watched)
             _check_finite(sums, epoch, order, windows.keys)
             records.append(in_all(fabric, end_epoch))
+            alive_before, reason = reason is None, collapsed(records)
+            if reason and alive_before and not config.stop_on_collapse:
+                say(f"warning: epoch {epoch}: {collapse_advice(config, reason, records)}")
 
         in_all(fabric, partial(writer.end, end))
+    part_company(fabric)
 
     last = records[-1]
-    reason = watch.reason(last)
     if reason is not None:
         told.append(collapse_advice(config, reason, records))
     return Pretrained(
@@ -215,6 +205,16 @@ def build(
         encoder.to(points.device).fit_input(points, seen)
         learner = Learner(encoder, OBJECTIVES[config.objective](config.encoder.features, config))
     return learner.to(points.device)
+
+
+def optimizer_of(learner: Learner, config: PretrainConfig) -> torch.optim.Optimizer:
+    """AdamW over everything that learns."""
+    return torch.optim.AdamW(
+        [weight for weight in learner.parameters() if weight.requires_grad],
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
 
 
 def steps_an_epoch(windows: int, batch: int, processes: int) -> int:
@@ -308,8 +308,13 @@ def alive(
 
 
 def check_training(config: PretrainConfig) -> None:
-    """Raise InputError where a setting is not allowed, or two do not go together."""
+    """Raise InputError where a setting is not allowed here, or two do not go together."""
     check(config)
+    if config.compile and not has_compiler():
+        raise InputError(
+            "--compile: needs a C++ compiler (g++, or the one that CXX names), found none; install "
+            "one, or leave it out"
+        )
     if config.encoder.features % config.encoder.pooled:
         raise InputError(
             f"--encoder-features: expected a multiple of {config.encoder.pooled} (the time bins, "

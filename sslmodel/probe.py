@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class ProbeResult:
         intervals: what was resampled to get them.
         folder: where the files lie.
         answers: what the scores are made of, clip by clip.
+        times_scored: how often this part of this store has now scored this encoder.
     """
 
     scores: list[Score]
@@ -58,6 +59,7 @@ class ProbeResult:
     part: str
     folder: Path
     answers: list[Answers]
+    times_scored: int = 1
 
     def score(self, measure: str, labels: str = "100 %", features: str = ENCODER) -> Score:
         """One row; raises KeyError where it was not asked for."""
@@ -125,12 +127,12 @@ def probe(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         plot_confusion(counts, task.names.tolist(), folder / "confusion.png", title)
-        write_results(result, run, dataset, task, config, predicted)
+        times = write_results(result, run, dataset, task, config, predicted)
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be written ({error}); make room there, and probe again"
         ) from error
-    return result
+    return replace(result, times_scored=times)
 
 
 def labels_of_all(config: ProbeConfig) -> str:
@@ -267,7 +269,9 @@ def _with_labels(
 ) -> list[Answers]:
     """Fine-tuning, and the same encoder trained from nothing, with the same shares of labels."""
 
-    def fit(fresh: bool, draw: Draw, seed: int) -> Float[np.ndarray, "M S"]:
+    def fit(fresh: bool, draw: Draw, of_draw: int) -> Float[np.ndarray, "M S"]:
+        # Runs of several seeds are trained from several beginnings, as their encoders are.
+        seed = run.config.seed + of_draw
         return fine_tune(
             encoder.untrained(seed) if fresh else encoder,
             dataset,

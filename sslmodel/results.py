@@ -40,8 +40,11 @@ def write_results(
     task: Task,
     config: ProbeConfig,
     predicted: Float[np.ndarray, "M S"],
-) -> None:
+) -> int:
     """Write everything that a score stands on into `result.folder`, and a row of results.csv.
+
+    Returns:
+        How often this part of this store has now scored this encoder.
 
     Raises:
         OSError: a file cannot be written.
@@ -76,6 +79,7 @@ def write_results(
     ) as times:
         # Before the row is: what counts as scored has its scores.
         write_json(result.folder / "scores.json", {**described, "times_scored": times})
+    return times
 
 
 def _split_hash(dataset: Dataset, task: Task) -> str:

@@ -74,4 +74,5 @@ class RunWriter:
 
     def __exit__(self, *exc: object) -> None:
         if self._log is not None:
-            self._log.__exit__(*exc)
+            with self._writing():
+                self._log.close()

@@ -43,8 +43,7 @@ class Record:
 class RunLog:
     """Writes every record to log.jsonl, to TensorBoard (tb/) and to the progress bar.
 
-    Use it in a `with` block; `records` keeps them for the curve. What an unfinished run left
-    there is begun anew, with the records of the epochs that are kept.
+    What an unfinished run left there is begun anew, with the records of the epochs that are kept.
 
     Raises:
         InputError: another training is writing to the same folder.
@@ -54,7 +53,6 @@ class RunLog:
         # TensorBoard is slow to import, and only training needs it.
         from torch.utils.tensorboard import SummaryWriter
 
-        self.records: list[Record] = []
         self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
         try:
             # Held until the file is closed, also by a program that dies.
@@ -77,7 +75,6 @@ class RunLog:
 
     def write(self, record: Record) -> None:
         """Take down one epoch, at once: a killed run has all its lines."""
-        self.records.append(record)
         self._file.write(record.as_json() + "\n")
         self._file.flush()
         shown = {"spread": record.spread, "rank": record.rank}
@@ -93,10 +90,10 @@ class RunLog:
             self._board.add_scalar("alignment", record.alignment, record.epoch)
         self._bar.set_postfix({name: f"{value:.3g}" for name, value in shown.items()})
 
-    def __enter__(self) -> "RunLog":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
+    def close(self) -> None:
+        """Close the files; the lock is released even where the last lines find no room."""
         self._bar.close()
-        self._board.close()
-        self._file.close()
+        try:
+            self._board.close()
+        finally:
+            self._file.close()

@@ -18,6 +18,7 @@ from poseprep.version import toolkit_version
 from sslmodel.checkpoint import DAMAGED, read_json, write_json
 from sslmodel.config import PretrainConfig
 from sslmodel.dataset import Dataset
+from sslmodel.device import resolved_precision
 from sslmodel.split import Split
 
 _PACKAGES = (
@@ -79,21 +80,11 @@ def write_run_head(
     splits: Sequence[Split],
     device: torch.device,
 ) -> None:
-    """config.json and split.json, before the first step: what a run was meant to be."""
-    stores = [
-        {"path": str(d.path.resolve()), "sha256": d.content_hash, "landmarker": d.landmarker}
-        for d in datasets
-    ]
-    write_json(
-        folder / "config.json",
-        {
-            "config": asdict(config),
-            "stores": stores,
-            "device": str(device),
-            "threads": torch.get_num_threads(),
-            "versions": versions(),
-        },
-    )
+    """split.json and config.json, before the first step: what a run was meant to be.
+
+    config.json comes last: a run that has it can be gone on with.
+    """
+    (folder / "config.json").unlink(missing_ok=True)
     write_json(
         folder / "split.json",
         {
@@ -106,6 +97,21 @@ def write_run_head(
             for dataset, split in zip(datasets, splits, strict=True)
         },
     )
+    stores = [
+        {"path": str(d.path.resolve()), "sha256": d.content_hash, "landmarker": d.landmarker}
+        for d in datasets
+    ]
+    write_json(
+        folder / "config.json",
+        {
+            "config": asdict(config),
+            "stores": stores,
+            "device": str(device),
+            "precision": resolved_precision(config.accelerator, config.precision),
+            "threads": torch.get_num_threads(),
+            "versions": versions(),
+        },
+    )
 
 
 def parts_by_key(dataset: Dataset, split: Split) -> dict[str, str]:
@@ -113,14 +119,19 @@ def parts_by_key(dataset: Dataset, split: Split) -> dict[str, str]:
     return dict(zip(dataset.keys, split.part, strict=True))
 
 
-# What a run may be gone on with differently: where it is computed, not what.
-_ELSEWHERE = ("accelerator", "devices", "nodes", "compile", "stop_on_collapse")
+# What a run may be gone on with differently: where it is computed, not what. Of the precision
+# counts what it came to.
+_ELSEWHERE = ("accelerator", "devices", "nodes", "compile", "stop_on_collapse", "precision")
 
 
 def check_same_run(
     folder: Path, config: PretrainConfig, datasets: Sequence[Dataset], splits: Sequence[Split]
-) -> None:
-    """Raise InputError where a folder holds no unfinished run of this config, stores and split."""
+) -> list[str]:
+    """Raise InputError where a folder holds no unfinished run of this config, stores and split.
+
+    Returns:
+        What is otherwise than it was, and must be told.
+    """
     begun, stores = read_unfinished(folder)
     there, now = ({**asdict(one), **dict.fromkeys(_ELSEWHERE)} for one in (begun, config))
     found = differences(there, now)
@@ -130,6 +141,12 @@ def check_same_run(
             "the same, or leave `--resume` out and give another folder with `--out`"
         )
     head = read_json(folder / "config.json")
+    precision = resolved_precision(config.accelerator, config.precision)
+    if head.get("precision", precision) != precision:
+        raise InputError(
+            f"{folder}: was begun with precision {head['precision']}, and would go on with "
+            f"{precision}; give `--precision {head['precision']}`"
+        )
     hashes = [store.get("sha256") for store in head["stores"]]
     if [dataset.content_hash for dataset in datasets] != hashes:
         raise InputError(
@@ -144,6 +161,13 @@ def check_same_run(
                 f"{folder}: its labels gave {dataset.path} another split when it was begun; label "
                 "the store as it was, or begin anew without `--resume`"
             )
+    threads = torch.get_num_threads()
+    if str(head.get("device")) != "cpu" or head.get("threads", threads) == threads:
+        return []
+    return [
+        f"{folder}: was begun with {head['threads']} threads and goes on with {threads}: the "
+        "weights will differ in their last bits from those of a run that was not stopped"
+    ]
 
 
 def read_unfinished(folder: Path) -> tuple[PretrainConfig, tuple[Path, ...]]:
@@ -220,13 +244,14 @@ def _is_split(entry: Any) -> bool:
 def is_unfinished_run(folder: Path) -> bool:
     """Whether a training began in this folder and did not come to its end.
 
-    One that was killed before it wrote config.json has left a log at most, and that is empty.
+    One that was killed before it wrote config.json has an empty log.
     """
     if (folder / "encoder.json").exists() or not (folder / "log.jsonl").is_file():
         return False
     if not (folder / "config.json").exists():
         others = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-        return others <= {"log.jsonl", "tb"} and not (folder / "log.jsonl").stat().st_size
+        begun = {"log.jsonl", "tb", "split.json", "checkpoints"}
+        return others <= begun and not (folder / "log.jsonl").stat().st_size
     try:
         return {"config", "stores", "versions"} <= read_json(folder / "config.json").keys()
     except InputError:

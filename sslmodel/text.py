@@ -276,7 +276,16 @@ def _means_table(found: "Comparison", questions: Sequence["Question"]) -> list[s
             names[row] += " (collapsed)"
     return _markdown(
         ["", *heads],
-        [[names[row], *(_mean(cells[row, question]) for question in questions)] for row in rows],
+        [
+            [
+                names[row],
+                *(
+                    _mean(cells[row, question]) if (row, question) in cells else "–"
+                    for question in questions
+                ),
+            ]
+            for row in rows
+        ],
     )
 
 

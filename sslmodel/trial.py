@@ -90,7 +90,7 @@ def run_trial(
     path = folder / ANSWERS
     if path.is_file():
         return _read(path, row, config.seed, budget)
-    collapsed, failed, answers = False, "", []
+    collapsed, failed, times, answers = False, "", 0, []
     try:
         if (folder / "encoder.json").is_file():  # trained, and stopped before its scores were there
             run = read_run(folder)
@@ -110,13 +110,15 @@ def run_trial(
     except CameApart as error:
         failed = str(error)
     if not failed:
-        answers = probe(folder, asked, store, progress).answers
+        probed = probe(folder, asked, store, progress)
+        answers, times = probed.answers, probed.times_scored
     described = {
         **_plain(budget),
         "row": row,
         "seed": config.seed,
         "collapsed": collapsed,
         "failed": failed,
+        "times_scored": times,
         **_packed(answers),
         "versions": versions(),
     }

@@ -16,8 +16,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     # SL-FPN's other published forms.
     "sl-fpn-random-predictor": {"objective": "sl-fpn", "sl_fpn_predictor": "random"},
     "sl-fpn-small-weight": {"objective": "sl-fpn", "sl_fpn_predictor_weight": 0.0022},
-    # Two views alone, the terms weighted as with the original clip.
-    "no-original": {"objective": "vicreg", "vicreg_covariance": 1.0},
+    # The two views alone.
+    "no-original": {"sl_vicreg_original": False},
     # Views.
     "no-permute-ends": {"views_permute_ends": 0.0},
     "always-permute-ends": {"views_permute_ends": 1.0},

@@ -9,12 +9,14 @@ Lengths are in units of `poseprep.normalize`: 1.0 is one shoulder width.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from poseprep.skeleton import Skeleton
 from sslmodel.chance import ClipChance
 from sslmodel.config import ViewConfig
 
@@ -56,6 +58,24 @@ def augment(
     points, seen = drop_points(points, seen, g, share=config.drop_points)
     points, seen = drop_hands(points, seen, g, parts, chance=config.drop_hands)
     return points * seen[..., None], seen
+
+
+def make_views(
+    points: Float[Tensor, "B T V C"],
+    seen: Float[Tensor, "B T V"],
+    config: ViewConfig,
+    skeleton: Skeleton,
+    chances: Sequence[Generator],
+    original: bool,
+) -> list[tuple[Float[Tensor, "B T V 2"], Seen]]:
+    """A batch's branches: a view for each of `chances`, before them the clips as they are.
+
+    Args:
+        original: whether the clips as they are are a branch.
+    """
+    mirror = torch.as_tensor(np.asarray(skeleton.mirror), device=points.device)
+    views = [augment(points, seen, config, skeleton.parts, mirror, chance) for chance in chances]
+    return [(points[..., :2], seen), *views] if original else views
 
 
 def permute_ends(points: Points, seen: Seen, generator: Generator, *, share: float = 1.0) -> View:

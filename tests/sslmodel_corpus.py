@@ -46,10 +46,13 @@ def write_store(
     frames: int = 12,
     seed: int = 0,
     lost: float = 0.1,
+    gone_from: int | None = None,
     change: dict[str, float] | None = None,
     **labels: object,
 ) -> Path:
     """Write signs × signers clips. `change` adds to the points of the named clips.
+
+    A hand is gone in a share `lost` of the frames, and from frame `gone_from` on.
 
     `labels` are fields of every clip, or functions of (sign, signer) that give them.
     """
@@ -59,7 +62,7 @@ def write_store(
     ) as writer:
         for sign in range(signs):
             for signer in sorted(range(signers), key=str):  # keys must rise
-                clip = _clip(sign, signer, frames, skeleton, seed, lost, labels)
+                clip = _clip(sign, signer, frames, skeleton, seed, lost, gone_from, labels)
                 offset = (change or {}).get(clip.key, 0.0)
                 if offset:
                     points = clip.points.copy()
@@ -76,6 +79,7 @@ def _clip(
     skeleton: Skeleton,
     seed: int,
     lost: float,
+    gone_from: int | None,
     labels: dict[str, object],
 ) -> Clip:
     points = make_points(sign, signer, frames, skeleton, seed)
@@ -83,7 +87,10 @@ def _clip(
     random = np.random.default_rng(seed + 31 * sign + signer)
     source = np.full((frames, len(skeleton.parts)), DETECTED, np.uint8)
     for column, (part, where) in enumerate(skeleton.parts.items()):
-        gone = (random.random(frames) < lost) & part.endswith("hand")
+        gone = random.random(frames) < lost
+        if gone_from is not None:
+            gone[gone_from:] = True
+        gone &= part.endswith("hand")
         confidence[gone, where] = 0
         source[gone, column] = MISSING
     points[confidence == 0] = np.nan

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from sslmodel.collapse import (
-    CollapseWatch,
     alignment,
     collapse_advice,
     collapse_reason,
+    collapsed,
     effective_rank,
     feature_spread,
     moved_most,
@@ -59,12 +59,11 @@ def records(*spreads: float) -> list[Record]:
     return [first, *(Record(i, s, 20.0, 1.0, t) for i, (s, t) in enumerate(later, start=1))]
 
 
-def test_training_stops_when_the_embedding_stays_collapsed() -> None:
-    watch = CollapseWatch(Record(0, 0.3, 20.0), stop=True)
-    assert not watch.stops(records(0.01, 0.01))
-    assert not watch.stops(records(0.01, 0.01, 0.2, 0.01))
-    assert watch.stops(records(0.3, 0.01, 0.01, 0.01))
-    assert not CollapseWatch(Record(0, 0.3, 20.0), stop=False).stops(records(*[0.01] * 9))
+def test_an_embedding_has_collapsed_when_it_stays_so_for_three_epochs() -> None:
+    assert collapsed(records()) is None
+    assert collapsed(records(0.01, 0.01)) is None
+    assert collapsed(records(0.01, 0.01, 0.2, 0.01)) is None
+    assert "feature spread 0.02" in (collapsed(records(0.3, 0.01, 0.01, 0.02)) or "")
 
 
 def test_the_term_that_moved_the_most_is_named() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sslmodel.config import (
+    BarlowTwinsConfig,
     BYOLConfig,
     MoCoConfig,
     PretrainConfig,
@@ -14,7 +15,7 @@ from sslmodel.config import (
     SLVICRegConfig,
 )
 from sslmodel.objectives import OBJECTIVES, Objective
-from sslmodel.objectives.barlow_twins import barlow_terms
+from sslmodel.objectives.barlow_twins import BarlowTwins, barlow_terms
 from sslmodel.objectives.byol import BYOL, distance
 from sslmodel.objectives.moco import MoCo, info_nce
 from sslmodel.objectives.objective import move_towards
@@ -40,6 +41,42 @@ def test_sl_fpn_weighs_the_predictors_term_by_lambda() -> None:
     objective = SLFPN(8, SLFPNConfig(predictor_weight=0.25, hidden=4, projection=4))
     loss, terms = objective(list(torch.randn(3, 5, 8)))
     torch.testing.assert_close(loss, terms["views"] + terms["original"] + 0.25 * terms["predict"])
+
+
+def test_the_terms_are_weighed_as_the_settings_say() -> None:
+    torch.manual_seed(0)
+    h = list(torch.randn(3, 5, 8))
+    sizes = {"hidden": 4, "projection": 4}
+    published = SLFPN(
+        8, SLFPNConfig(views_weight=2, original_weight=3, predictor_weight=5, **sizes)
+    )
+    loss, terms = published(h)
+    torch.testing.assert_close(
+        loss, 2 * terms["views"] + 3 * terms["original"] + 5 * terms["predict"]
+    )
+    loss, terms = SLVICReg(8, SLVICRegConfig(invariance=2, variance=3, covariance=5, **sizes))(h)
+    expected = 2 * terms["invariance"] + 3 * terms["variance"] + 5 * terms["covariance"]
+    torch.testing.assert_close(loss, expected)
+    loss, terms = SLSIGReg(8, SLSIGRegConfig(normality=0.25, **sizes))(h)
+    torch.testing.assert_close(loss, 0.75 * terms["invariance"] + 0.25 * terms["normality"])
+    loss, terms = BarlowTwins(8, BarlowTwinsConfig(redundancy=0.25, **sizes))(h[:2])
+    torch.testing.assert_close(loss, terms["invariance"] + 0.25 * terms["redundancy"])
+
+
+@pytest.mark.parametrize(
+    ("name", "crossed"), [("byol", 2 + 2), ("simsiam", 0.0), ("moco", math.log(2))]
+)
+def test_each_view_guesses_the_other_and_not_itself(name: str, crossed: float) -> None:
+    objective = make(name)
+    for head in ("projector", "predictor", "slow_projector"):
+        if hasattr(objective, head):
+            setattr(objective, head, torch.nn.Identity())
+    # Two views at right angles; of MoCo's queue one key, at a right angle to both.
+    first, second = torch.eye(32)[:1].expand(4, 32), torch.eye(32)[1:2].expand(4, 32)
+    if name == "moco":
+        objective.queue = torch.eye(32)[2:3]
+    loss = objective([first, second], [first, second] if objective.follows else None)[0]
+    assert loss.item() == pytest.approx(crossed, abs=1e-6)
 
 
 def test_the_predictor_is_trained_and_its_target_is_not() -> None:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from poseprep.skeleton import HOLISTIC
 from sslmodel.chance import epoch_order
 from sslmodel.checkpoint import read_encoder
 from sslmodel.config import EncoderConfig, InputConfig, PretrainConfig
+from sslmodel.device import has_compiler
 from sslmodel.encoder import Encoder
 from sslmodel.objectives import OBJECTIVES
 from sslmodel.pretrain import alive, pretrain, steps_an_epoch
@@ -96,13 +99,26 @@ def test_the_same_seed_gives_the_same_weights(run: Path, store: Path, tmp_path: 
     assert not same(weights(run), weights(tmp_path / "other"))
 
 
-@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+@pytest.mark.skipif(not has_compiler(), reason="torch.compile needs a C++ compiler")
 def test_a_compiled_encoder_learns_the_same(run: Path, store: Path, tmp_path: Path) -> None:
-    pretrain(replace(TINY, compile=True), [store], tmp_path / "r", progress=False)
+    # In a program of its own: these tests check shapes at every call, which cannot be compiled.
+    words = ["--epochs", "2", "--batch", "4", "--accelerator", "cpu", "--input-frames", "8"]
+    words += ["--encoder-features", "16", "--encoder-point-channels", "4", "--compile", "--quiet"]
+    command = [sys.executable, "-c", "from slr_toolkit.cli import main; main()", "pretrain"]
+    subprocess.run([*command, str(store), "--out", str(tmp_path / "r"), *words], check=True)
     plain, compiled = weights(run), weights(tmp_path / "r")
     assert plain.keys() == compiled.keys()
     for name, weight in plain.items():
         torch.testing.assert_close(compiled[name], weight, atol=1e-3, rtol=1e-3)
+
+
+def test_compiling_without_a_compiler_is_refused_before_anything_is_made(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", str(tmp_path / "none"))
+    with pytest.raises(InputError, match="needs a C.. compiler"):
+        pretrain(replace(TINY, compile=True), [store], tmp_path / "r", progress=False)
+    assert not (tmp_path / "r").exists()
 
 
 def test_val_and_test_clips_are_never_seen(run: Path, tmp_path: Path) -> None:
@@ -146,6 +162,39 @@ def test_clips_without_a_person_are_told_and_left_out(tmp_path: Path) -> None:
     path = write_store(tmp_path / "a.h5", HAND, lost=1.1)
     with pytest.raises(InputError, match="at least 2 clips with a person"):
         pretrain(TINY, [path], tmp_path / "r", progress=False)
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_clips_of_a_frame_or_two_teach_too(frames: int, tmp_path: Path) -> None:
+    path = write_store(tmp_path / "a.h5", frames=frames, lost=0)
+    done = pretrain(TINY, [path], tmp_path / "r", progress=False)
+    assert done.clips == 12
+    assert np.isfinite([done.loss, done.spread, done.rank]).all()
+    assert not done.warnings
+
+
+def test_clips_without_hands_teach_too(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "a.h5", lost=1.1)
+    done = pretrain(TINY, [path], tmp_path / "r", progress=False)
+    assert done.clips == 12
+    assert np.isfinite([done.loss, done.spread, done.rank]).all()
+
+
+def test_windows_of_a_long_clip_without_a_person_are_told(tmp_path: Path) -> None:
+    # 20 s at 25 frames a second, a hand alone, that is gone for the second of two windows.
+    path = write_store(tmp_path / "a.h5", HAND, frames=500, lost=0, gone_from=240)
+    done = pretrain(TINY, [path], tmp_path / "r", progress=False)
+    assert any("12 windows of longer clips show no person" in told for told in done.warnings)
+
+
+def test_a_collapse_is_said_when_it_happens(store: Path, tmp_path: Path) -> None:
+    config = replace(TINY, objective="sl-fpn", epochs=30, learning_rate=0.2)
+    said: list[str] = []
+    whole = replace(config, stop_on_collapse=False)
+    done = pretrain(whole, [store], tmp_path / "whole", progress=False, say=said.append)
+    assert done.collapsed
+    told = [text for text in said if "the embedding has collapsed" in text]
+    assert int(told[0].split("epoch ")[1].split(":")[0]) < 30
 
 
 def test_a_collapse_is_said(store: Path, tmp_path: Path) -> None:

@@ -7,50 +7,79 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from sslmodel_corpus import write_store
 
-PROGRAM = """
+from slr_toolkit.cli import main
+from sslmodel.config import OBJECTIVE_NAMES
+
+STEPS = 20
+PROGRAM = f"""
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from sslmodel.config import EncoderConfig, InputConfig, PretrainConfig
 from sslmodel.pretrain import pretrain
 
-store, out, objective, devices, batch, epochs = sys.argv[1:]
-config = PretrainConfig(
-    objective=objective, epochs=int(epochs), batch=int(batch), devices=int(devices),
-    accelerator="cpu", input=InputConfig(frames=8), stop_on_collapse=False,
-    encoder=EncoderConfig(features=16, point_channels=4),
-)
-if __name__ == "__main__":
-    pretrain(config, [Path(store)], Path(out), progress=False)
+store, out, devices, *objectives = sys.argv[1:]
+for objective in objectives:
+    config = PretrainConfig(
+        objective=objective, epochs={STEPS}, batch=15, devices=int(devices),
+        accelerator="cpu", input=InputConfig(frames=8), stop_on_collapse=False,
+        encoder=EncoderConfig(features=16, point_channels=4),
+    )
+    pretrain(config, [Path(store)], Path(out) / objective, progress=False)
 """
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every objective, trained by one process and by two.
+
+    15 clips are one batch, so that an epoch is a step; two processes cannot share them evenly.
+    Much smaller batches would amplify rounding: with 5 a change of 1e-7 grows to 0.1.
+    """
+    folder = tmp_path_factory.mktemp("processes")
+    store = write_store(folder / "a.h5", split=lambda sign, signer: part_of(sign, signer))
+    program = folder / "program.py"
+    program.write_text(PROGRAM)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for how, devices in (((), "1"), (TORCHRUN, "2")):
+        words = [str(program), str(store), str(folder / devices), devices, *OBJECTIVE_NAMES]
+        subprocess.run([sys.executable, *how, *words], env=environment, check=True)
+    return folder
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", ["sl-vicreg", "moco"])
-def test_two_processes_have_the_losses_of_one(objective: str, tmp_path: Path) -> None:
-    # 25 clips in batches of 13, which two processes cannot share evenly, and 12: 20 steps. Much
-    # smaller ones would amplify rounding: with 5 a change of 1e-7 in the weights grows to 0.1.
-    store = write_store(
-        tmp_path / "a.h5", signers=10, split=lambda sign, signer: part_of(sign, signer)
-    )
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+@pytest.mark.parametrize("objective", OBJECTIVE_NAMES)
+def test_two_processes_have_the_losses_of_one(objective: str, folder: Path) -> None:
     losses = []
     for devices in ("1", "2"):
-        out = tmp_path / devices
-        words = [str(store), str(out), objective, devices, "13", "10"]
-        subprocess.run([sys.executable, str(program), *words], env=environment, check=True)
-        lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+        run = folder / devices / objective
+        lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
         losses.append([line["loss"] for line in lines[1:]])
-        assert (out / "encoder.json").is_file()
-    assert len(losses[0]) == 10
+        assert (run / "encoder.json").is_file()
+    assert len(losses[0]) == STEPS
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
 
 def part_of(sign: int, signer: int) -> str:
-    """25 of 30 clips learn."""
-    return "train" if 3 * signer + sign < 25 else ("val", "test")[sign % 2]
+    """15 of 18 clips learn."""
+    return "train" if signer < 5 else ("val", "test")[sign % 2]
+
+
+def test_other_machines_that_nobody_starts_are_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = write_store(tmp_path / "a.h5")
+    words = ["pretrain", str(store), "--accelerator", "cpu", "--out", str(tmp_path / "r")]
+    alone = CliRunner().invoke(main, [*words, "--nodes", "2"])
+    assert alone.exit_code == 2
+    assert "nobody starts the other machines" in alone.output
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    unasked = CliRunner().invoke(main, words)
+    assert unasked.exit_code == 2
+    assert "torchrun started 2 processes, found --devices 1 × --nodes 1" in unasked.output
+    assert not (tmp_path / "r").exists()

@@ -23,7 +23,8 @@ from poseprep.store import KeypointStore
 from poseprep.store_relabel import relabel
 from slr_toolkit.cli import main
 from sslmodel import pretrain as training
-from sslmodel import run_writer
+from sslmodel import run_writer, runs
+from sslmodel.checkpoint import write_json
 from sslmodel.config import SLFPNConfig
 from sslmodel.objectives import OBJECTIVES
 from sslmodel.pretrain import pretrain
@@ -178,6 +179,21 @@ def test_a_disk_that_fills_up_at_the_end_is_told_too(
     assert same(weights(tmp_path / "run"), weights(tmp_path / "whole"))
 
 
+def test_another_precision_is_refused_and_other_threads_are_told(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    interrupted(LONG, store, run, 3)
+    head = json.loads((run / "config.json").read_text())
+    # As a GPU would have begun it: "auto" came to bf16 there.
+    (run / "config.json").write_text(json.dumps({**head, "precision": "bf16"}))
+    with pytest.raises(InputError, match="begun with precision bf16.*--precision bf16"):
+        pretrain(LONG, [store], run, progress=False, resume=True)
+    (run / "config.json").write_text(json.dumps({**head, "threads": 7}))
+    done = pretrain(LONG, [store], run, progress=False, resume=True)
+    assert any("begun with 7 threads" in told for told in done.warnings)
+
+
 def test_labels_that_changed_since_are_refused(store: Path, tmp_path: Path) -> None:
     path = write_store(tmp_path / "a.h5", split=lambda _, i: ("train", "test")[i % 2])
     interrupted(LONG, path, tmp_path / "run", 3)
@@ -189,7 +205,7 @@ def test_labels_that_changed_since_are_refused(store: Path, tmp_path: Path) -> N
         pretrain(LONG, [path], tmp_path / "run", progress=False, resume=True)
 
 
-@pytest.mark.parametrize("where", ["write_run_head", "alive", "forget_states"])
+@pytest.mark.parametrize("where", ["write_run_head", "alive", "forget_states", "config.json"])
 def test_a_run_killed_before_its_first_epoch_is_begun_anew(
     where: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,8 +213,15 @@ def test_a_run_killed_before_its_first_epoch_is_begun_anew(
         raise Stopped
 
     run = tmp_path / "run"
+
+    def die_at_the_config(path: Path, value: object) -> None:
+        return die() if path.name == "config.json" else write_json(path, value)
+
     with monkeypatch.context() as patch:
-        patch.setattr(run_writer if where == "forget_states" else training, where, die)
+        if where == "config.json":
+            patch.setattr(runs, "write_json", die_at_the_config)
+        else:
+            patch.setattr(run_writer if where == "forget_states" else training, where, die)
         with pytest.raises(Stopped):
             pretrain(TINY, [store], run, progress=False)
     if where != "alive":

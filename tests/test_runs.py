@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_a_damaged_encoder_is_an_input_error(run: Path, tmp_path: Path) -> None:
 
 def test_two_trainings_never_write_to_one_folder(store: Path, run: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes((run / "config.json").read_bytes())
-    with RunLog(tmp_path, 1, progress=False) as log:
+    with closing(RunLog(tmp_path, 1, progress=False)) as log:
         log.write(Record(0, 0.5, 2.0))
         with pytest.raises(InputError, match="another training is writing there"):
             pretrain(TINY, [store], tmp_path, progress=False)

@@ -16,10 +16,8 @@ from torch_geometric.nn import GCNConv
 from poseprep.skeleton import Skeleton
 from sslmodel import graph
 from sslmodel.backbones.backbone import Backbone
-from sslmodel.blocks import pool_in_bins
+from sslmodel.blocks import KERNEL, pool_in_bins
 from sslmodel.config import EncoderConfig
-
-_KERNEL = 5
 
 
 class STGCN(Backbone):
@@ -77,7 +75,7 @@ class _Block(nn.Module):
         self.spatial = spatial
         self.first, self.second = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
         self.temporal = nn.Conv2d(
-            channels, channels, (_KERNEL, 1), (stride, 1), padding=(_KERNEL // 2, 0)
+            channels, channels, (KERNEL, 1), (stride, 1), padding=(KERNEL // 2, 0)
         )
 
     def forward(self, x: Float[Tensor, "B C T V"]) -> Float[Tensor, "B D T2 V"]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 # Embeddings of one batch, (B, D) each: the original clips first where an objective reads them,
 # then their two views.
-Branches = Sequence[Tensor]
+Branches = Sequence[Float[Tensor, "B D"]]
 Loss = tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]
 
 

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sslmodel.chance import ClipChance
 from sslmodel.config import SLFPNConfig
 from sslmodel.objectives.objective import Branches, Loss, Objective
 
@@ -12,7 +13,7 @@ from sslmodel.objectives.objective import Branches, Loss, Objective
 class SLFPN(Objective):
     """Pull the two views and the original together; a predictor guesses one view from it.
 
-    L = MSE(z₁, z₂) + MSE(z, z₁) + λ · MSE(predictor(z), stopgrad(z₂))
+    L = a · MSE(z₁, z₂) + b · MSE(z, z₁) + λ · MSE(predictor(z), stopgrad(z₂)),  a = b = 1
     MSE(a, b) = 1 / (B·P) · Σ_{b,p} (a − b)²     over B clips and the P numbers of a projection
 
     Nothing in this loss keeps embeddings apart: on small corpora it collapses, and the
@@ -23,7 +24,7 @@ class SLFPN(Objective):
 
     Args:
         features: D, the length of an embedding.
-        config: λ, what the predictor is and the sizes of the heads.
+        config: a, b, λ, what the predictor is and the sizes of the heads.
     """
 
     reads_original = True
@@ -50,7 +51,11 @@ class SLFPN(Objective):
         if self.config.predictor == "random":
             self._forget()
         terms = fpn_terms(z, z1, z2, self.predictor(z))
-        loss = terms["views"] + terms["original"] + self.config.predictor_weight * terms["predict"]
+        loss = (
+            self.config.views_weight * terms["views"]
+            + self.config.original_weight * terms["original"]
+            + self.config.predictor_weight * terms["predict"]
+        )
         return loss, terms
 
     @torch.no_grad()
@@ -59,13 +64,13 @@ class SLFPN(Objective):
 
         The next ones of a series that began by the run's seed, so that a run can be repeated.
         """
-        generator = torch.Generator().manual_seed(int(self.series))
+        chance = ClipChance(0, 0, self.series[None])
         self.series += 1
         for layer in self.predictor:
             if isinstance(layer, nn.Linear):
                 bound = layer.in_features**-0.5  # as torch begins a linear layer
                 for weight in (layer.weight, layer.bias):
-                    weight.copy_(2 * bound * torch.rand(weight.shape, generator=generator) - bound)
+                    weight.copy_(bound * (2 * chance.uniform(1, *weight.shape)[0] - 1))
 
 
 def fpn_terms(

@@ -1,9 +1,11 @@
 """SL-FPN's three branches held apart by SIGReg, the term of LeJEPA."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from sslmodel.chance import ClipChance
 from sslmodel.config import SLSIGRegConfig
 from sslmodel.objectives.objective import Branches, Loss, Objective, head
 
@@ -21,8 +23,8 @@ class SLSIGReg(Objective):
                  B · ∫ |1/B · Σ_b exp(i t aᵀz_b) − exp(−t²/2)|² exp(−t²/2) dt, |a| = 1
 
     which is 0 where every direction is normal with mean 0 and variance 1: no dimension dies, and
-    no two are alike. Source: Balestriero and LeCun, LeJEPA, arXiv 2511.08544, SIGReg with the
-    statistic of Epps and Pulley; there it stands on views of pictures.
+    no two are alike. Source: Balestriero and LeCun, LeJEPA, arXiv 2511.08544, section 4.2.3 (the
+    statistic of Epps and Pulley) and algorithm 1.
 
     Args:
         features: D, the length of an embedding.
@@ -43,7 +45,7 @@ class SLSIGReg(Objective):
         z = torch.stack([self.projector(h) for h in branches])  # (branches, B, P)
         terms = {
             "invariance": (z - z.mean(dim=0)).square().mean(),
-            "normality": normality(z, self._directions().to(z.device)).mean(),
+            "normality": normality(z, self._directions()).mean(),
         }
         share = self.config.normality
         return (1 - share) * terms["invariance"] + share * terms["normality"], terms
@@ -53,10 +55,10 @@ class SLSIGReg(Objective):
 
         All processes draw the same, and a run can be repeated and gone on with.
         """
-        generator = torch.Generator().manual_seed(int(self.series))
+        chance = ClipChance(0, 0, self.series[None])
         self.series += 1
-        size = (self.config.projection, self.config.directions)
-        return torch.nn.functional.normalize(torch.randn(size, generator=generator), dim=0)
+        drawn = chance.normal(1, self.config.projection, self.config.directions)
+        return F.normalize(drawn[0], dim=0)
 
 
 def normality(z: Float[Tensor, "N B P"], directions: Float[Tensor, "P M"]) -> Float[Tensor, "N M"]:
