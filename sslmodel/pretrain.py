@@ -20,7 +20,7 @@ from sslmodel.collapse import collapse_advice, collapsed, effective_rank, featur
 from sslmodel.config import PretrainConfig
 from sslmodel.cost import encoder_summary
 from sslmodel.dataset import Dataset, check_distinct, common_skeleton, load, training_windows
-from sslmodel.device import has_compiler, in_all, part_company, training_fabric
+from sslmodel.device import has_compiler, in_all, training_fabric
 from sslmodel.encoder import Encoder
 from sslmodel.learner import Learner
 from sslmodel.objectives import OBJECTIVES
@@ -172,7 +172,6 @@ def pretrain(
                 say(f"warning: epoch {epoch}: {collapse_advice(config, reason, records)}")
 
         in_all(fabric, partial(writer.end, end))
-    part_company(fabric)
 
     last = records[-1]
     if reason is not None:
