@@ -61,7 +61,8 @@ def test_two_processes_have_the_losses_of_one(objective: str, folder: Path) -> N
         losses.append([line["loss"] for line in lines[1:]])
         assert (run / "encoder.json").is_file()
     assert len(losses[0]) == STEPS
-    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+    # Barlow Twins' loss is in the hundreds, where float32 ends before the fourth decimal.
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4, rel=2e-6)
 
 
 def part_of(sign: int, signer: int) -> str:
