@@ -18,9 +18,16 @@ from poseprep.store import KeypointStore
 from poseprep.store_relabel import relabel
 from sslmodel import trial as trying
 from sslmodel.compare import Comparison, compare, summarise
-from sslmodel.config import ENCODER_SIZES, PretrainConfig, ProbeConfig, SimCLRConfig, SLFPNConfig
+from sslmodel.config import (
+    ENCODER_SIZES,
+    FineTuneConfig,
+    PretrainConfig,
+    ProbeConfig,
+    SimCLRConfig,
+    SLFPNConfig,
+)
 from sslmodel.pretrain import CameApart
-from sslmodel.probe import probe
+from sslmodel.probe import SUPERVISED, probe
 from sslmodel.scores import Answers
 from sslmodel.text import comparison_tables, trial_line
 from sslmodel.trial import Trial
@@ -328,3 +335,18 @@ def test_rows_that_read_other_clips_or_cannot_be_trained_are_refused_at_once(
         with pytest.raises(InputError, match=message):
             list(compare(store, pair, tmp_path / "out", ASKED, progress=False))
     assert not (tmp_path / "out").exists()
+
+
+def test_training_with_the_labels_alone_stands_beside(store: Path, tmp_path: Path) -> None:
+    asked = replace(ASKED, supervised=True, tune=FineTuneConfig(epochs=1, fewest_steps=2))
+    *_, found = compare(store, rows()[:1], tmp_path, asked, progress=False)
+    assert isinstance(found, Comparison)
+    asked_of = {mean.question[0] for mean in found.means if mean.row == SUPERVISED}
+    assert asked_of == {"linear"}
+    assert any((lead.row, lead.against) == ("sl-vicreg", SUPERVISED) for lead in found.leads)
+    (line,) = (
+        line
+        for line in comparison_tables(found).splitlines()
+        if line.startswith(f"| {SUPERVISED} |")
+    )
+    assert "–" in line, "it answers linear evaluation's questions alone"
