@@ -101,14 +101,14 @@ class ViewConfig:
     rotation_degrees: float = _strength(20.0, "rotation in the picture's plane, up to this")
     scale: float = _strength(0.2, "size, up to this factor more or less")
     shear: float = _strength(0.15, "shear, up to this")
-    shift: float = _strength(0.1, "shift of the whole clip, standard deviation")
+    shift: float = _strength(0.2, "shift of the whole clip, standard deviation")
     jitter: float = _strength(0.01, "noise of every point in every frame, standard deviation")
     hand_turn_degrees: float = _strength(10.0, "turn of a hand about its wrist, up to this")
     hand_tilt_degrees: float = _strength(
         40.0, "turn of a hand out of the picture's plane, up to this; needs z"
     )
     hand_scale: float = _strength(0.25, "size of a hand about its wrist, up to this factor")
-    hand_shift: float = _strength(0.2, "shift of a hand against the body, standard deviation")
+    hand_shift: float = _strength(0.1, "shift of a hand against the body, standard deviation")
     drop_points: float = _share(0.05, "share of points dropped for the whole clip")
     drop_hands: float = _share(0.05, "chance of each hand to be dropped for a stretch of time")
     crop: float = _share(0.3, "time cut from the ends, up to this share", maximum=0.9)
