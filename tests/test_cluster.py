@@ -167,10 +167,13 @@ def test_stopping_leaves_nothing_running_on_the_cluster(how, two_workers, tmp_pa
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=Path(__file__).parent, stderr=subprocess.PIPE, text=True
     ) as client:
-        _wait(lambda: (tmp_path / "hangs").exists() and len(two_workers.busy()) == 2)
-        client.send_signal(how)
-        _wait(lambda: not two_workers.busy())
-        errors = client.communicate()[1]
+        try:
+            _wait(lambda: (tmp_path / "hangs").exists() and len(two_workers.busy()) == 2)
+            client.send_signal(how)
+            _wait(lambda: not two_workers.busy())
+            errors = client.communicate(timeout=20)[1]
+        finally:
+            client.kill()  # else this test would wait for ever where it fails
         assert errors.count("Traceback") == errors.count("KeyboardInterrupt") == (how == 2)
     assert (tmp_path / "hangs").read_text() in ("x", "xx")  # and no other was begun
 
