@@ -64,14 +64,16 @@ def show_views(
     with KeypointStore(store) as opened:
         skeleton = signing_skeleton(opened)
         points, seen = normalized_clip(opened.clip(key), skeleton, settings)
-    points, seen = points[:1], seen[:1]  # of a long clip its first window
+    # Of a long clip its first window.
+    which = f", the first of {len(points)} windows" if len(points) > 1 else ""
+    points, seen = points[:1], seen[:1]
     mirror = torch.as_tensor(np.asarray(skeleton.mirror))
 
-    def view(strengths: ViewConfig, which: int) -> Clip:
-        generator = torch.Generator().manual_seed(seed + which)
+    def view(strengths: ViewConfig, number: int) -> Clip:
+        generator = torch.Generator().manual_seed(seed + number)
         return _clip(*augment(points, seen, strengths, skeleton.parts, mirror, generator), skeleton)
 
-    rows = {f"{key}: as the encoder reads it": _clip(points[..., :2], seen, skeleton)}
+    rows = {f"{key}: as the encoder reads it{which}": _clip(points[..., :2], seen, skeleton)}
     rows |= {f"view {which}": view(config, which) for which in (1, 2)}
     for title, names in _ALONE.items():
         given = {name: getattr(config, name) for name in names}

@@ -51,6 +51,12 @@ def test_what_has_no_strength_has_no_row_and_chances_are_shown_for_sure(
     assert not np.allclose(alone, original)
 
 
+def test_of_a_long_clip_the_first_window_is_drawn_and_told(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "a.h5", frames=500, lost=0)  # 20 s
+    shown = show_views(store, KEY, tmp_path / "v.png", ViewConfig())
+    assert shown.titles[0] == f"{KEY}: as the encoder reads it, the first of 2 windows"
+
+
 def test_the_command_draws_and_says_what_it_cannot(store: Path, tmp_path: Path) -> None:
     out = tmp_path / "v.png"
     done = CliRunner().invoke(
