@@ -196,7 +196,8 @@ class _Steps:
         skeleton: Skeleton,
     ):
         self.learner, self.points, self.seen = learner, points, seen
-        self.config, self.skeleton = config, skeleton
+        self.config, self.parts = config, skeleton.parts
+        self.mirror = torch.as_tensor(np.asarray(skeleton.mirror), device=points.device)
         self.clips = torch.arange(len(points), device=points.device)
         self.optimizer = optimizer_of(learner, config)
         self.done = 0
@@ -207,7 +208,9 @@ class _Steps:
         clock = [self._now()]
         chances = [ClipChance(config.seed, self.done, self.clips, view) for view in (1, 2)]
         original = self.learner.objective.reads_original
-        views = make_views(self.points, self.seen, config.views, self.skeleton, chances, original)
+        views = make_views(
+            self.points, self.seen, config.views, self.parts, self.mirror, chances, original
+        )
         clock.append(self._now())
         slow = None
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):

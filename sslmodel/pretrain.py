@@ -107,6 +107,8 @@ def pretrain(
     if config.compile:
         encoder.compile()
     model, stepper = fabric.setup(learner, optimizer)
+    # Once: in a step it would be a copy to the device that everything waits for.
+    mirror = torch.as_tensor(np.asarray(skeleton.mirror), device=fabric.device)
     writer = RunWriter(out, config.epochs, progress)
 
     # What follows is done by the first process; the others have its result.
@@ -157,7 +159,7 @@ def pretrain(
                 p, s = points[own], seen[own]  # (b, T, V, 3), (b, T, V)
                 chances = [ClipChance(config.seed, epoch, own, view) for view in (1, 2)]
                 branches = make_views(
-                    p, s, config.views, skeleton, chances, objective.reads_original
+                    p, s, config.views, skeleton.parts, mirror, chances, objective.reads_original
                 )
                 loss, watched = model(branches, tuple(map(len, shares)))
                 stepper.zero_grad()

@@ -11,12 +11,10 @@ Lengths are in units of `poseprep.normalize`: 1.0 is one shoulder width.
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from poseprep.skeleton import Skeleton
 from sslmodel.chance import ClipChance
 from sslmodel.config import ViewConfig
 
@@ -64,7 +62,8 @@ def make_views(
     points: Float[Tensor, "B T V C"],
     seen: Float[Tensor, "B T V"],
     config: ViewConfig,
-    skeleton: Skeleton,
+    parts: Mapping[str, slice],
+    mirror: Int[Tensor, " V"],
     chances: Sequence[Generator],
     original: bool,
 ) -> list[tuple[Float[Tensor, "B T V 2"], Seen]]:
@@ -73,8 +72,7 @@ def make_views(
     Args:
         original: whether the clips as they are are a branch.
     """
-    mirror = torch.as_tensor(np.asarray(skeleton.mirror), device=points.device)
-    views = [augment(points, seen, config, skeleton.parts, mirror, chance) for chance in chances]
+    views = [augment(points, seen, config, parts, mirror, chance) for chance in chances]
     return [(points[..., :2], seen), *views] if original else views
 
 
