@@ -1,0 +1,1 @@
+"""MediaPipe's networks, run by ourselves: batched over frames, on a CPU or a GPU."""

@@ -1,0 +1,70 @@
+"""What runs the networks: cuts crops out of frames and gives what a network says of them.
+
+Two engines fit: LiteRT on a CPU, torch on a GPU (or a CPU). All else of Holistic, the geometry
+between the networks, is written once, for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+
+class Lens(NamedTuple):
+    """How a network wants its crops.
+
+    Attributes:
+        size: rows and columns.
+        low, high: what black and white are.
+        black_border: what lies outside the frame is black; else the frame's edge goes on.
+        outputs: the outputs that are read, by their place among the network's.
+    """
+
+    size: int
+    low: float
+    high: float
+    black_border: bool
+    outputs: tuple[int, ...]
+
+
+# As MediaPipe's graphs say (modules/*/*.pbtxt).
+LENSES = {
+    "pose_detector": Lens(224, -1.0, 1.0, True, (0, 1)),  # boxes, scores
+    "pose_landmarks": Lens(256, 0.0, 1.0, False, (0, 1, 3)),  # points, presence, heat maps
+    "hand_recrop": Lens(256, 0.0, 1.0, False, (0,)),  # two points
+    "hand_landmarks": Lens(224, 0.0, 1.0, False, (0, 1, 2)),  # points, presence, handedness
+    "face_detector": Lens(128, -1.0, 1.0, True, (0, 1)),
+    "face_landmarks": Lens(192, 0.0, 1.0, False, (0, 1)),  # points, presence
+}
+
+Rectangles = Float[np.ndarray, "K 5"]
+"""float32: centre x and y, width, height in pixels of the frame; turned clockwise by radians."""
+
+
+class Engine(Protocol):
+    """Looks at places in frames through a network."""
+
+    def load(self, frames: Sequence[UInt8[np.ndarray, "H W 3"]]) -> Any:
+        """Frames, of any sizes, in the form in which `look` takes them."""
+        ...
+
+    def look(
+        self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Rectangles
+    ) -> list[Float[np.ndarray, "K ..."]]:
+        """What a network says of K places, each in the frame with its number in `which`.
+
+        Args:
+            network: a name in `LENSES`.
+            frames: as `load` gave them.
+
+        Returns:
+            the outputs that the network's lens names, float32, with K rows. K may be 0.
+        """
+        ...
+
+    def describe(self) -> dict[str, str]:
+        """Engine, version, precision: what a store records."""
+        ...
