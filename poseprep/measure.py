@@ -122,17 +122,18 @@ def measure(
             for recorder in running:
                 if recorder.segment.over(seconds):
                     recorder.close()
-                    if recorder.times:
-                        yield recorder.flush()
-                    continue
-                recorder.add(seconds, picture)
-                if len(recorder.times) == PIECE_FRAMES:
-                    yield recorder.flush()
+                else:
+                    recorder.add(seconds, picture)
+                yield from recorder.stretches()
+                if clock.rings():  # many segments may lie over one another
+                    yield frames
             running = [recorder for recorder in running if not recorder.segment.over(seconds)]
             frames += 1
-        for recorder in recorders:
-            if recorder.times:
-                yield recorder.flush()
+        for recorder in running:
+            recorder.close()
+            yield from recorder.stretches()
+            if clock.rings():
+                yield frames
     for digest in hash_steps(video):  # noqa: B007
         if clock.rings():
             yield frames
@@ -173,11 +174,16 @@ class _Clock:
 
 
 class _Recorder:
-    """Follows the signer through one segment and keeps the keypoints until they are handed on."""
+    """Follows the signer through one segment and keeps the keypoints until they are handed on.
+
+    Attributes:
+        frames: whose keypoints were handed on.
+    """
 
     def __init__(self, segment: Segment, landmarker: Landmarker):
         self.segment, self._landmarker = segment, landmarker
-        self.times: list[float] = []
+        # Of all frames that went into the tracker; of those that came out of it already.
+        self._times: list[float] = []
         self._landmarks: list[Landmarks] = []
         self._stretches = self.frames = 0
         self._size = (0, 0)
@@ -189,26 +195,34 @@ class _Recorder:
         trackers.push(self._tracker)
 
     def close(self) -> None:
-        """Let go of the tracker, and of its memory: a video may have hundreds of segments."""
+        """Take what the tracker still has, and let go of it: a video may have many segments."""
+        if self._track is not None:
+            self._landmarks += self._track.finish()
+        if len(self._landmarks) != len(self._times):
+            raise RuntimeError(
+                f"{self.segment.key}: the landmarker gave keypoints of {len(self._landmarks)} "
+                f"frames for the last {len(self._times)}"
+            )
         self._tracker.close()
         self._track = None
 
     def add(self, seconds: float, picture: np.ndarray) -> None:
-        self.times.append(seconds)
         if self._track is None:
             raise RuntimeError(f"{self.segment.key}: a frame for a tracker that is not open")
-        self._landmarks.append(self._track(picture))
+        self._times.append(seconds)
+        self._landmarks += self._track.add(picture)
         self._size = picture.shape[1], picture.shape[0]
 
-    def flush(self) -> Stretch:
-        points, confidence, source = (
-            np.stack(values) for values in zip(*self._landmarks, strict=True)
-        )
-        frames = Frames(np.array(self.times), points, confidence, source)
-        stretch = Stretch(self.segment.key, self._stretches, frames)
-        self._stretches, self.frames = self._stretches + 1, self.frames + len(self.times)
-        self.times, self._landmarks = [], []
-        return stretch
+    def stretches(self) -> Iterator[Stretch]:
+        """What can be handed on: whole pieces, and when it is closed the rest."""
+        while len(self._landmarks) >= PIECE_FRAMES or (self._track is None and self._landmarks):
+            seen = self._landmarks[:PIECE_FRAMES]
+            points, confidence, source = (np.stack(values) for values in zip(*seen, strict=True))
+            times = np.array(self._times[: len(seen)])
+            frames = Frames(times, points, confidence, source)
+            yield Stretch(self.segment.key, self._stretches, frames)
+            self._stretches, self.frames = self._stretches + 1, self.frames + len(seen)
+            del self._times[: len(seen)], self._landmarks[: len(seen)]
 
     def head(self, fps: float, sha256: str, stat: tuple[int, int]) -> ClipHead:
         return ClipHead(

@@ -39,8 +39,9 @@ class VideoReader:
     """The frames of a video: `for time, frame in VideoReader(video)`.
 
     `time` is in seconds from the first frame, as the video says (a variable frame rate keeps
-    its own times) and rising; `frame` is (H, W, 3) uint8 RGB, upright. All frames are read,
-    whatever the header says their number is.
+    its own times) and rising; `frame` is (H, W, 3) uint8 RGB, upright, an array of its own that
+    stays as it is while later ones are read. All frames are read, whatever the header says their
+    number is.
 
     Args:
         spans: seconds from the first frame; only frames with start ≤ time < end of any span

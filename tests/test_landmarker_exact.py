@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import SAMPLE
 
-from poseprep.landmarkers import LANDMARKERS
+from poseprep.landmarkers import LANDMARKERS, follow
 from poseprep.skeleton import FACES, HOLISTIC
 
 pytestmark = pytest.mark.slow
@@ -48,8 +48,7 @@ def plain(frames) -> tuple[np.ndarray, np.ndarray]:
 
 
 def tracked(landmarker, frames) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    with landmarker.tracker() as track:
-        points, confidence, source = zip(*map(track, frames), strict=True)
+    points, confidence, source = zip(*follow(landmarker, frames), strict=True)
     return np.array(points), np.array(confidence), np.array(source)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from poseprep.clip import DETECTED, MISSING, RECOVERED
-from poseprep.landmarkers import LANDMARKERS
+from poseprep.landmarkers import LANDMARKERS, follow
 from poseprep.signer.hard import HardTake, draw_hard
 from poseprep.signer.recovery import measure_recovery
 from poseprep.skeleton import FINGERTIPS, HOLISTIC
@@ -17,8 +17,7 @@ HANDS = {"left_hand": 1, "right_hand": 2}
 
 
 def look(frames, recover):
-    with LANDMARKERS["mediapipe"](face="none", recover=recover).tracker() as track:
-        found = [track(frame) for frame in frames]
+    found = follow(LANDMARKERS["mediapipe"](face="none", recover=recover), frames)
     return [np.stack(values) for values in zip(*found, strict=True)]
 
 

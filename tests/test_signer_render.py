@@ -176,11 +176,11 @@ def test_a_corpus_that_cannot_be_drawn_says_what_was_expected(wrong):
 
 
 def test_mediapipe_finds_the_drawn_signer_where_the_truth_says():
+    from poseprep.landmarkers import follow
     from poseprep.landmarkers.mediapipe import MediaPipeHolistic
 
     frames, truth = draw_take(Take(SIGNS[0], signer=2), Corpus())
-    with MediaPipeHolistic().tracker() as track:
-        landmarks = [track(frame) for frame in frames]
+    landmarks = list(follow(MediaPipeHolistic(), frames))
     points = np.stack([frame.points for frame in landmarks])
     found = np.stack([frame.source for frame in landmarks]) > 0
     assert (found.mean(axis=0) >= (0.99, 0.9, 0.9, 0.99)).all()

@@ -1,6 +1,6 @@
 """What turns frames into keypoints. One file a landmarker; `LANDMARKERS` names them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -21,7 +21,33 @@ class Landmarks(NamedTuple):
     source: UInt8[np.ndarray, " P"]
 
 
-Track = Callable[[np.ndarray], Landmarks]
+class Track(Protocol):
+    """Follows one video: frames go in, in order, and keypoints come out, in the same order.
+
+    They may come later than their frame: a landmarker that works on several frames at once keeps
+    them until it has enough. Frames must not change after they were handed over.
+    """
+
+    def add(self, frame: UInt8[np.ndarray, "H W 3"]) -> Sequence[Landmarks]:
+        """Hand over the next frame, RGB; the keypoints that are ready now, maybe none."""
+        ...
+
+    def finish(self) -> Sequence[Landmarks]:
+        """The keypoints of all frames that are still waited for, after the last one."""
+        ...
+
+
+class AtOnce:
+    """A track that has every frame's keypoints at once."""
+
+    def __init__(self, look: Callable[[np.ndarray], Landmarks]):
+        self._look = look
+
+    def add(self, frame: UInt8[np.ndarray, "H W 3"]) -> Sequence[Landmarks]:
+        return (self._look(frame),)
+
+    def finish(self) -> Sequence[Landmarks]:
+        return ()
 
 
 @runtime_checkable
@@ -31,15 +57,23 @@ class Landmarker(Protocol):
     skeleton: Skeleton
 
     def tracker(self) -> AbstractContextManager[Track]:
-        """A function from a frame, (H, W, 3) uint8 RGB, to its keypoints.
+        """What follows one video; it starts with no memory of another.
 
-        It is for the frames of one video, in order, and starts with no memory of another.
+        Left without `finish`, it gives up what it has not looked at yet.
         """
         ...
 
     def describe(self) -> dict[str, Any]:
         """Name, version, models and settings, as they are written into a store."""
         ...
+
+
+def follow(landmarker: Landmarker, frames: Iterable[np.ndarray]) -> Iterator[Landmarks]:
+    """The keypoints of one video's frames, each (H, W, 3) uint8 RGB, in order."""
+    with landmarker.tracker() as track:
+        for frame in frames:
+            yield from track.add(frame)
+        yield from track.finish()
 
 
 def _mediapipe(face: str = "full", recover: bool = True) -> Landmarker:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from poseprep.landmarkers import Landmarks, Track
+from poseprep.landmarkers import AtOnce, Landmarks, Track
 from poseprep.landmarkers.mediapipe_graph import wheel
 from poseprep.landmarkers.mediapipe_holistic import FACE_MODELS, MODELS, SETTINGS, holistic
 from poseprep.landmarkers.second_look import SecondLook, Trust
@@ -40,11 +40,11 @@ class MediaPipeHolistic:
         again = SecondLook() if self._recover else None
         with holistic("face" in self.skeleton.parts) as look:
 
-            def track(frame: np.ndarray) -> Landmarks:
+            def see(frame: np.ndarray) -> Landmarks:
                 found = look(frame).landmarks()
                 return self._cut(again(frame, found) if again else found)
 
-            yield track
+            yield AtOnce(see)
 
     def _cut(self, whole: Landmarks) -> Landmarks:
         """A frame of `HOLISTIC` as one of this landmarker's skeleton."""

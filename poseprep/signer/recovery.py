@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from poseprep.clip import DETECTED, MISSING, RECOVERED, Clip
-from poseprep.landmarkers import LANDMARKERS
+from poseprep.landmarkers import LANDMARKERS, follow
 from poseprep.signer.corpus import Corpus, Take, draw_take
 from poseprep.signer.hard import HardTake, draw_hard, hard_takes
 from poseprep.signer.signs import SIGNS
@@ -92,12 +92,10 @@ def _measurer() -> Callable[[HardTake | tuple[Take, int]], Iterator[Recovery]]:
         else:
             kind, (frames, truth) = ORDINARY, draw_take(take[0], Corpus(seed=take[1]))
         row = Recovery(kind)
-        with landmarker.tracker() as track:
-            for i, frame in enumerate(frames):
-                found = track(frame)
-                points = np.full_like(truth.points[i], np.nan)
-                points[: len(found.points)] = found.points
-                _count(row, truth, i, points, found.source)
+        for i, found in enumerate(follow(landmarker, frames)):
+            points = np.full_like(truth.points[i], np.nan)
+            points[: len(found.points)] = found.points
+            _count(row, truth, i, points, found.source)
         yield row
 
     return measure
