@@ -33,7 +33,9 @@ class Lens(NamedTuple):
 # As MediaPipe's graphs say (modules/*/*.pbtxt).
 LENSES = {
     "pose_detector": Lens(224, -1.0, 1.0, True, (0, 1)),  # boxes, scores
-    "pose_landmarks": Lens(256, 0.0, 1.0, False, (0, 1, 3)),  # points, presence, heat maps
+    # Points, presence, heat maps. Engines give the points refined by the heat maps, (K, 39, 5)
+    # in units of the crop as `heat_maps.refined` says, and the presence; the maps stay with them.
+    "pose_landmarks": Lens(256, 0.0, 1.0, False, (0, 1, 3)),
     "hand_recrop": Lens(256, 0.0, 1.0, False, (0,)),  # two points
     "hand_landmarks": Lens(224, 0.0, 1.0, False, (0, 1, 2)),  # points, presence, handedness
     "face_detector": Lens(128, -1.0, 1.0, True, (0, 1)),
@@ -61,7 +63,8 @@ class Engine(Protocol):
             frames: as `load` gave them.
 
         Returns:
-            the outputs that the network's lens names, float32, with K rows. K may be 0.
+            the outputs that the network's lens names, float32, with K rows. K may be 0. Of
+            "pose_landmarks": the refined points and the presence.
         """
         ...
 

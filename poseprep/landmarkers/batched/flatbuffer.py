@@ -1,0 +1,82 @@
+"""TensorFlow Lite files as objects and back, by the schema that MediaPipe's wheel carries.
+
+`import mediapipe` also brings JAX and matplotlib; the schema is one file, loaded by itself.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from types import ModuleType
+from typing import Any
+
+import flatbuffers
+
+from poseprep.errors import InputError
+from poseprep.landmarkers.mediapipe_graph import wheel
+
+IDENTIFIER = b"TFL3"
+_SCHEMA = "tasks/metadata/schema_py_generated.py"
+# What the reader raises where offsets and lengths point nowhere.
+_DAMAGE = (
+    AssertionError,
+    AttributeError,
+    IndexError,
+    MemoryError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+@cache
+def schema() -> ModuleType:
+    """The classes of TensorFlow Lite's schema (tensorflow/lite/schema/schema.fbs)."""
+    name = f"{__name__}_schema"
+    spec = spec_from_file_location(name, wheel() / _SCHEMA)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"{wheel()}: no {_SCHEMA}; reinstall mediapipe 0.10.21")
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def operator_names() -> dict[int, str]:
+    """Operators' names by their numbers."""
+    return {n: name for name, n in vars(schema().BuiltinOperator).items() if isinstance(n, int)}
+
+
+def unpack(data: bytes, what: str) -> Any:
+    """A file as a `ModelT`, the schema's plain object.
+
+    Args:
+        what: the file's name, for the error.
+
+    Raises:
+        InputError: the file is none of TensorFlow Lite's, or is damaged.
+    """
+    if data[4:8] != IDENTIFIER:
+        raise InputError(
+            f"{what}: expected a TensorFlow Lite network, found a file that is none; "
+            "give a .task bundle of MediaPipe's"
+        )
+    model = schema().Model
+    try:
+        return schema().ModelT.InitFromObj(model.GetRootAsModel(data, 0))
+    except _DAMAGE as error:
+        raise InputError(
+            f"{what}: expected a TensorFlow Lite network, found a damaged one ({error}); "
+            "download it again"
+        ) from error
+
+
+def pack(model: Any) -> bytes:
+    """A `ModelT` as a file."""
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())

@@ -1,0 +1,118 @@
+"""MediaPipe's networks on a CPU: LiteRT, one crop after the other, MediaPipe's own bits.
+
+On a CPU a batch is no quicker than its crops one by one: one crop fills the core, and its data
+stays in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from poseprep.errors import InputError
+from poseprep.landmarkers.batched.crops import levels, to_crop
+from poseprep.landmarkers.batched.engine import LENSES, Lens, Rectangles
+from poseprep.landmarkers.batched.heat_maps import refined
+from poseprep.landmarkers.batched.litert_model import for_litert
+from poseprep.landmarkers.batched.models import Model
+
+Frames = list[UInt8[np.ndarray, "H W 3"]]
+
+
+class LiteRTEngine:
+    """Networks run by LiteRT (https://ai.google.dev/edge/litert) with XNNPACK, in float32.
+
+    Args:
+        models: what `read_models` gave.
+        threads: that a network may use.
+
+    Raises:
+        InputError: LiteRT takes one of the networks for none.
+    """
+
+    def __init__(self, models: Mapping[str, Model], threads: int = 1):
+        self._networks = {name: _Network(model, threads) for name, model in models.items()}
+
+    def load(self, frames: Sequence[UInt8[np.ndarray, "H W 3"]]) -> Frames:
+        return list(frames)
+
+    def look(
+        self, network: str, frames: Frames, which: Int[np.ndarray, " K"], places: Rectangles
+    ) -> list[Float[np.ndarray, "K ..."]]:
+        """See `engine.Engine`."""
+        chosen = self._networks[network]
+        if not len(which):
+            return chosen.nothing()
+        rows = zip(
+            *(
+                chosen(frames[i], place)
+                for i, place in zip(which, np.asarray(places, np.float32), strict=True)
+            ),
+            strict=True,
+        )
+        return [np.concatenate(row) for row in rows]
+
+    def describe(self) -> dict[str, str]:
+        return {
+            "engine": "litert",
+            "version": version("ai-edge-litert"),
+            "precision": "float32",
+        }
+
+
+class _Network:
+    """One network, ready to run, and its crops."""
+
+    def __init__(self, model: Model, threads: int):
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            self._interpreter = Interpreter(
+                model_content=for_litert(model.data, model.outputs, model.source),
+                num_threads=threads,
+            )
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise InputError(
+                f"{model.source}: expected a network that LiteRT can run, found one that it "
+                f"cannot ({error}); give another bundle or none"
+            ) from error
+        self._name, self._lens = model.name, LENSES[model.name]
+        self._levels = levels(self._lens)
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+
+    def __call__(
+        self, frame: UInt8[np.ndarray, "H W 3"], place: Float[np.ndarray, "5"]
+    ) -> list[Float[np.ndarray, "1 ..."]]:
+        crop = cv2.LUT(cut(frame, place, self._lens), self._levels)
+        self._interpreter.set_tensor(self._input, crop[None])
+        self._interpreter.invoke()
+        return self._read([self._interpreter.get_tensor(i) for i in self._outputs])
+
+    def _read(self, outputs: list[np.ndarray]) -> list[np.ndarray]:
+        if self._name != "pose_landmarks":
+            return outputs
+        points, presence, maps = outputs
+        return [refined(points, maps, self._lens.size), presence]
+
+    def nothing(self) -> list[Float[np.ndarray, "0 ..."]]:
+        details = self._interpreter.get_output_details()
+        return self._read([np.zeros((0, *d["shape"][1:]), np.float32) for d in details])
+
+
+def cut(
+    frame: UInt8[np.ndarray, "H W 3"], place: Float[np.ndarray, "5"], lens: Lens
+) -> UInt8[np.ndarray, "S S 3"]:
+    """A place in a frame as an upright square."""
+    return cv2.warpPerspective(
+        frame,
+        to_crop(place, lens.size),
+        (lens.size, lens.size),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT if lens.black_border else cv2.BORDER_REPLICATE,
+    )
