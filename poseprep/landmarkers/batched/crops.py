@@ -30,9 +30,12 @@ def to_frame(places: Float[np.ndarray, "K 5"], size: int) -> Float[np.ndarray, "
 
 
 def levels(lens: Lens) -> Float[np.ndarray, "256"]:
-    """What a network gets for each value of a pixel."""
-    scale = np.float32(np.float32(lens.high - lens.low) / np.float32(255))
-    return np.arange(256, dtype=np.float32) * scale + np.float32(lens.low)
+    """What a network gets for each value of a pixel: value · scale + low, rounded once.
+
+    OpenCV's `convertTo` takes fused multiply-add; in double precision the product is exact.
+    """
+    scale = np.float64(np.float32(lens.high - lens.low) / np.float32(255))
+    return (np.arange(256) * scale + lens.low).astype(np.float32)
 
 
 def _corners(size: int) -> Float[np.ndarray, "4 2"]:
