@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from poseprep.outcome import Outcome
 from poseprep.place import check_place
 from poseprep.progress import Progress
 from poseprep.segment import Segment
-from poseprep.settings import ExtractOptions, ExtractSettings, check_same
+from poseprep.settings import ExtractOptions, ExtractSettings, check_read, check_same
 from poseprep.store import KeypointStore
 from poseprep.summary import Summary
 from poseprep.survey import expected_frames
@@ -89,6 +89,7 @@ class Extraction:
     ):
         check(settings)
         check(options)
+        check_read(settings, options)
         self.videos, self.out = Path(videos), Path(out)
         self.settings, self.options = settings, options
         part, shards = options.part()
@@ -106,9 +107,9 @@ class Extraction:
         # A row of another shard's video is no row without a video.
         labels = find_labels([video.key for video in self.all_found], table)
         self.labels = only(labels, [video.key for video in mine])
-        self._landmarker = make_landmarker(settings)
+        self._landmarker = make_landmarker(settings, options)
         head = {
-            "settings": asdict(settings),
+            "settings": settings.recorded(),
             "landmarker": self._landmarker.describe(),
             "shard": options.shard,
         }
@@ -198,13 +199,17 @@ class Extraction:
             self._journal.seal(outcome)
 
     def _reports(self, tasks: list[Task]) -> Generator[Report, None, None]:
-        work = partial(Extractor, self.settings)
+        settings = self.settings
         if not self.options.dask:
+            work = partial(Extractor, settings, self.options)
             return run_tasks(work, tasks, self.workers, self.options.timeout)
         from poseprep.cluster import run_on_dask
 
         # The same paths lead to the videos there, but not from the same folder.
         tasks = [(video.absolute(), segments) for video, segments in tasks]
+        if settings.model:
+            settings = replace(settings, model=str(Path(settings.model).absolute()))
+        work = partial(Extractor, settings, self.options)
         return run_on_dask(
             work, tasks, self.options.dask, self.options.timeout, self.videos.absolute()
         )
@@ -228,7 +233,7 @@ class Extraction:
             writer = KeypointStore.create(
                 self.out,
                 self._landmarker.skeleton,
-                asdict(self.settings),
+                self.settings.recorded(),
                 self._landmarker.describe(),
                 self.videos,
                 labels_from=source,

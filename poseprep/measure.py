@@ -18,7 +18,7 @@ from poseprep.landmarkers import LANDMARKERS, Landmarker, Landmarks, Track
 from poseprep.outcome import ClipHead, Outcome
 from poseprep.piece import PIECE_FRAMES, Frames, pack
 from poseprep.segment import Segment
-from poseprep.settings import ExtractSettings
+from poseprep.settings import LANDMARKER_READS, ExtractOptions, ExtractSettings
 from poseprep.video import VideoReader
 from poseprep.video_file import file_stat, hash_steps
 
@@ -47,8 +47,8 @@ class Piece(NamedTuple):
 class Extractor:
     """What a worker process holds: one landmarker, for all the videos it is given."""
 
-    def __init__(self, settings: ExtractSettings):
-        self._landmarker = make_landmarker(settings)
+    def __init__(self, settings: ExtractSettings, options: ExtractOptions = ExtractOptions()):
+        self._landmarker = make_landmarker(settings, options)
         # What fails for every video must end the run, and not become a problem of each of them.
         with self._landmarker.tracker():
             pass
@@ -71,8 +71,13 @@ class Extractor:
         yield Outcome(video.key, [], {segment.key: reason for segment in segments}, *stat)
 
 
-def make_landmarker(settings: ExtractSettings) -> Landmarker:
-    return LANDMARKERS[settings.landmarker](face=settings.face, recover=settings.recover)
+def make_landmarker(
+    settings: ExtractSettings, options: ExtractOptions = ExtractOptions()
+) -> Landmarker:
+    """The landmarker that was chosen, given what it reads of settings and options."""
+    chosen = asdict(settings) | asdict(options)
+    reads = LANDMARKER_READS[settings.landmarker]
+    return LANDMARKERS[settings.landmarker](**{name: chosen[name] for name in reads})
 
 
 def extract_clip(video: Video, landmarker: Landmarker, label: Label = Label()) -> Clip:

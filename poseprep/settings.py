@@ -1,15 +1,25 @@
 """The settings of extraction. Nothing heavy is imported here: `slr --help` must be quick."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from poseprep.errors import InputError
 from poseprep.options import setting
 
 # The names of LANDMARKERS and FACES, said again here because those need numpy; a test compares.
-LANDMARKER_NAMES = ("mediapipe",)
+# A landmarker's name → the settings and options that it reads.
+LANDMARKER_READS = {
+    "mediapipe": ("face", "recover"),
+    "batched": (
+        *("face", "recover", "track", "smooth", "precision", "model"),
+        *("device", "batch"),
+    ),
+}
+LANDMARKER_NAMES = tuple(LANDMARKER_READS)
 FACE_NAMES = ("full", "contours", "none")
+PRECISIONS = ("float32", "float16", "bfloat16")
+DEVICES = ("auto", "cpu", "cuda")
 SKELETON_NAMES = ("auto", "hand", "body-hands", "holistic")
 
 
@@ -18,23 +28,49 @@ class ExtractSettings:
     """What decides the points: two stores of different settings never mix.
 
     Attributes:
+        track: else every frame is looked at alone, and its points depend on no other.
+        precision: of the networks where they run on a GPU; on a CPU they are float32.
+        model: path of MediaPipe's `holistic_landmarker.task` or one like it; empty is the networks
+            that the installed MediaPipe carries.
         fps: None where there are no folders of images.
     """
 
     landmarker: str = setting("mediapipe", "what finds the keypoints", choices=LANDMARKER_NAMES)
     face: str = setting("full", "how much of the face mesh is stored", choices=FACE_NAMES)
     recover: bool = setting(True, "look a second time for hands that were missed")
+    track: bool = setting(
+        False,
+        "batched: follow a person from frame to frame, as MediaPipe's video mode does, instead of "
+        "finding them anew",
+    )
+    smooth: bool = setting(
+        False, "batched: smooth the body in time with MediaPipe's one-euro filter"
+    )
+    precision: str = setting("float32", "batched: of numbers on a GPU", choices=PRECISIONS)
+    model: str = setting("", "batched: a .task bundle of networks  [default: MediaPipe's own]")
     fps: float | None = setting(None, "frames a second of folders of images", minimum=1e-3)
+
+    def recorded(self) -> dict[str, Any]:
+        """What a store records: without what only other landmarkers read.
+
+        So a store of one landmarker stays what it is when another brings settings of its own.
+        """
+        unread = _READ_BY_SOME - set(LANDMARKER_READS[self.landmarker])
+        return {name: value for name, value in asdict(self).items() if name not in unread}
 
 
 @dataclass(frozen=True)
 class ExtractOptions:
     """How an extraction is carried out; none of it changes a point.
 
+    Where and on how many frames at once the batched landmarker runs may change the last digits: by
+    less than 1e-4 of the frame height, where `precision` is float32.
+
     Attributes:
         workers: None is one for every core.
         shard: `I/N`, which part of the videos; empty is all of them.
         dask: address of a Dask cluster that does the work; empty is this machine.
+        device: auto is a GPU where there is one.
     """
 
     workers: int | None = setting(None, "processes  [default: one a core]", minimum=1)
@@ -48,6 +84,8 @@ class ExtractOptions:
     prune: bool = setting(False, "drop clips whose videos are not there any more")
     shard: str = setting("", "do one part of the videos: I/N, with I from 1 to N")
     dask: str = setting("", "address of a Dask scheduler whose workers do the work")
+    device: str = setting("auto", "batched: where the networks run", choices=DEVICES)
+    batch: int = setting(16, "batched: frames looked at together", minimum=1)
 
     def part(self) -> tuple[int, int]:
         """The shard as numbers, (1, 1) where there is none.
@@ -64,6 +102,27 @@ class ExtractOptions:
             f"--shard {self.shard}: expected I/N with I from 1 to N, such as 3/16; "
             "an array of 16 jobs does the parts 1/16 to 16/16"
         )
+
+
+_READ_BY_SOME = {name for names in LANDMARKER_READS.values() for name in names}
+
+
+def check_read(settings: ExtractSettings, options: ExtractOptions) -> None:
+    """Raise InputError for the first thing that was chosen, but that the landmarker does not read.
+
+    Points that are not made as they were asked for must not come about in silence.
+    """
+    name = settings.landmarker
+    for config in (settings, options):
+        for entry in fields(config):
+            readers = [other for other, names in LANDMARKER_READS.items() if entry.name in names]
+            value = getattr(config, entry.name)
+            if readers and name not in readers and value != entry.default:
+                flag, who = "--" + entry.name.replace("_", "-"), " or ".join(readers)
+                raise InputError(
+                    f"{flag}: expected with --landmarker {who} only, found with {name}; leave "
+                    f"{flag} out, or choose --landmarker {who}"
+                )
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = "") -> list[str]:

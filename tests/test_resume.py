@@ -104,6 +104,17 @@ def test_a_copied_video_is_known_by_its_content(videos, out):
     assert not inventory.moved  # its new time is known now
 
 
+def test_a_store_from_before_there_were_other_landmarkers_goes_on(videos, out, short_clips):
+    extract(videos, out)
+    with KeypointStore(out) as store:  # nothing that only others read
+        assert set(store.settings) == {"landmarker", "face", "recover", "fps"}
+    before = content(out)
+    shutil.copy(short_clips[2], videos / "flat" / "new.mp4")
+    inventory, _ = extract(videos, out)
+    assert inventory.new == ["flat/new.mp4"]
+    assert content(out).items() > before.items()
+
+
 def test_other_settings_are_refused_and_the_difference_is_shown(videos, out):
     extract(videos, out)
     before = out.read_bytes()

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from poseprep.settings import ExtractOptions, ExtractSettings
 from poseprep.skeleton import Skeleton
 
 
@@ -76,11 +77,37 @@ def follow(landmarker: Landmarker, frames: Iterable[np.ndarray]) -> Iterator[Lan
         yield from track.finish()
 
 
-def _mediapipe(face: str = "full", recover: bool = True) -> Landmarker:
+def _mediapipe(
+    face: str = ExtractSettings.face, recover: bool = ExtractSettings.recover
+) -> Landmarker:
     from poseprep.landmarkers.mediapipe import MediaPipeHolistic
 
     return MediaPipeHolistic(face, recover)
 
 
-# Name → what makes it, from `face` (a name in `poseprep.skeleton.FACES`) and `recover`.
-LANDMARKERS: dict[str, Callable[..., Landmarker]] = {"mediapipe": _mediapipe}
+def _batched(
+    face: str = ExtractSettings.face,
+    recover: bool = ExtractSettings.recover,
+    track: bool = ExtractSettings.track,
+    smooth: bool = ExtractSettings.smooth,
+    precision: str = ExtractSettings.precision,
+    model: str = ExtractSettings.model,
+    device: str = ExtractOptions.device,
+    batch: int = ExtractOptions.batch,
+) -> Landmarker:
+    from poseprep.landmarkers.batched.landmarker import BatchedHolistic
+
+    return BatchedHolistic(
+        face,
+        recover,
+        track=track,
+        smooth=smooth,
+        device=device,
+        batch=batch,
+        precision=precision,
+        model=model,
+    )
+
+
+# Name → what makes it, from what `poseprep.settings.LANDMARKER_READS` says it reads.
+LANDMARKERS: dict[str, Callable[..., Landmarker]] = {"mediapipe": _mediapipe, "batched": _batched}

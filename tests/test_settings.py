@@ -1,0 +1,96 @@
+"""The settings of extraction: what each landmarker reads, and what a store records of them."""
+
+import inspect
+from dataclasses import asdict
+
+import pytest
+from click.testing import CliRunner
+
+from poseprep.errors import InputError
+from poseprep.landmarkers import LANDMARKERS
+from poseprep.measure import make_landmarker
+from poseprep.options import from_dict
+from poseprep.settings import (
+    FACE_NAMES,
+    LANDMARKER_NAMES,
+    LANDMARKER_READS,
+    ExtractOptions,
+    ExtractSettings,
+    check_read,
+)
+from poseprep.skeleton import FACES, HOLISTIC
+from slr_toolkit.cli import main
+
+
+def test_names_said_twice_are_the_same():
+    assert tuple(LANDMARKERS) == LANDMARKER_NAMES
+    assert tuple(FACES) == FACE_NAMES
+
+
+@pytest.mark.parametrize("name", LANDMARKER_NAMES)
+def test_a_landmarker_is_made_of_what_it_reads(name, monkeypatch):
+    said = asdict(ExtractSettings()) | asdict(ExtractOptions())
+    takes = inspect.signature(LANDMARKERS[name]).parameters
+    assert {key: value.default for key, value in takes.items()} == {
+        key: said[key] for key in LANDMARKER_READS[name]
+    }
+
+
+class Given:
+    """A landmarker that keeps what it was made of."""
+
+    skeleton = HOLISTIC
+
+    def __init__(self, **given):
+        self.given = given
+
+    def tracker(self):
+        raise NotImplementedError
+
+    def describe(self):
+        return {}
+
+
+@pytest.mark.parametrize("name", LANDMARKER_NAMES)
+def test_what_it_reads_reaches_the_landmarker(name, monkeypatch):
+    monkeypatch.setitem(LANDMARKERS, name, Given)
+    settings = ExtractSettings(landmarker=name, face="none", track=True)
+    given = make_landmarker(settings, ExtractOptions(batch=3)).given
+    assert set(given) == set(LANDMARKER_READS[name])
+    assert given["face"] == "none"
+    if name == "batched":
+        assert (given["track"], given["batch"]) == (True, 3)
+
+
+def test_a_store_records_what_its_landmarker_reads():
+    # As it was before there were others: stores and journals of then go on.
+    assert ExtractSettings(face="none").recorded() == {
+        "landmarker": "mediapipe",
+        "face": "none",
+        "recover": True,
+        "fps": None,
+    }
+    batched = ExtractSettings(landmarker="batched", track=True)
+    assert batched.recorded() == asdict(batched)
+    for settings in (batched, ExtractSettings()):
+        assert from_dict(ExtractSettings, settings.recorded()) == settings
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"track": True}, {"smooth": True}, {"precision": "float16"}, {"model": "a.task"}]
+)
+def test_what_the_landmarker_does_not_read_is_refused(chosen):
+    check_read(ExtractSettings(landmarker="batched", **chosen), ExtractOptions(batch=2))
+    with pytest.raises(InputError, match=f"--{next(iter(chosen))}.*--landmarker batched"):
+        check_read(ExtractSettings(**chosen), ExtractOptions())
+
+
+@pytest.mark.parametrize("flags", [["--track"], ["--batch", "4"], ["--device", "cpu"]])
+def test_the_command_says_so_before_it_begins(tmp_path, flags):
+    words = ["extract", str(tmp_path), str(tmp_path / "out.h5"), *flags]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert f"{flags[0]}: expected with --landmarker batched only, found with mediapipe" in (
+        result.output
+    )
+    assert list(tmp_path.iterdir()) == []
