@@ -48,7 +48,7 @@ _NETWORK = "handlandmarksleftandrightcpu__handlandmarksfromposecpu_1__handlandma
 _POINTS, _PRESENCE = "left_hand_landmarks", f"{_NETWORK}hand_presence_score"
 _SIDE = f"{_NETWORK}handedness"
 # A place's, in heights.
-_LARGEST = 10.0
+LARGEST = 10.0
 _BINARY = "modules/holistic_landmark/holistic_landmark_cpu.binarypb"
 
 
@@ -69,7 +69,7 @@ def see(frame: UInt8[np.ndarray, "H W 3"], place: Place) -> Sight | None:
     """What the network finds in a place; None where it finds no hand."""
     height, width = frame.shape[:2]
     (x, y), aspect = place.centre, width / height
-    if not 1 / height < place.size < _LARGEST:  # the graph would end with an error
+    if not 1 / height < place.size < LARGEST:  # the graph would end with an error
         return None
     corner = rectangle(x / aspect, y, place.size / aspect, place.size, place.rotation)
     try:

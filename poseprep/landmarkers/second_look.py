@@ -9,6 +9,7 @@ none.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from poseprep.skeleton import HAND_NAMES, HOLISTIC
 
 Point = Float[np.ndarray, "2"]
 Points = Float[np.ndarray, "21 2"]
+See = Callable[[UInt8[np.ndarray, "H W 3"], Place], Sight | None]
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,14 @@ class _Memory:
 
 
 class SecondLook:
-    """Looks for the missing hands of one video, frame after frame."""
+    """Looks for the missing hands of one video, frame after frame.
 
-    def __init__(self, trust: Trust = Trust()):
-        self._trust = trust
+    Args:
+        see: what the hand network finds in a place; MediaPipe's own graph, if not told otherwise.
+    """
+
+    def __init__(self, trust: Trust = Trust(), see: See = see):
+        self._trust, self._see = trust, see
         self._memory = {"left": _Memory(), "right": _Memory()}
 
     def __call__(self, frame: UInt8[np.ndarray, "H W 3"], found: Landmarks) -> Landmarks:
@@ -164,9 +170,9 @@ class SecondLook:
     ) -> tuple[float, Sight] | None:
         """A hand in this place with how sure it is, or None."""
         trust = self._trust
-        first = see(frame, place)
-        second = first and see(frame, place_of(first.points[:, :2]))
-        third = second and see(frame, place_of(second.points[:, :2]))
+        first = self._see(frame, place)
+        second = first and self._see(frame, place_of(first.points[:, :2]))
+        third = second and self._see(frame, place_of(second.points[:, :2]))
         if second is None or third is None:
             return None
         hand = third.points[:, :2]

@@ -1,0 +1,111 @@
+"""The hands: where the body has its wrists, looked for in two steps.
+
+The graphs are mediapipe/modules/holistic_landmark/hand_*.pbtxt and
+mediapipe/modules/hand_landmark/hand_landmark_cpu.pbtxt.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from poseprep.landmarkers.batched.engine import LENSES, Engine
+from poseprep.landmarkers.batched.rectangles import (
+    Points,
+    Rectangles,
+    Sizes,
+    about,
+    grown,
+    turn,
+    usable,
+)
+from poseprep.landmarkers.batched.view import Crops, View
+from poseprep.landmarkers.hand_network import LARGEST, Place, Sight
+
+f32 = np.float32
+# Of the body's points: a hand's wrist, little finger and index finger.
+SIDES = {"left_hand": (15, 17, 19), "right_hand": (16, 18, 20)}
+_VISIBILITY, _PRESENCE = 0.1, 0.5
+_MARGIN, _SHIFT = 2.7, -0.1
+# The network's z is in its own unit (TensorsToLandmarksCalculatorOptions.normalize_z).
+_Z_UNIT = 0.4
+
+
+class Hands(NamedTuple):
+    """What the hand network says of K places.
+
+    Attributes:
+        seen: whether it finds a hand there.
+        points: x, y and z as shares of the frame, also where it finds none.
+        presence: how sure it is that it is a hand.
+        left: how likely a left one. The network names hands as a mirror image shows them.
+    """
+
+    seen: np.ndarray
+    points: Float[np.ndarray, "K 21 3"]
+    presence: Float[np.ndarray, " K"]
+    left: Float[np.ndarray, " K"]
+
+
+def find(
+    view: View, which: Int[np.ndarray, " K"], bodies: Points, side: str
+) -> tuple[Int[np.ndarray, " L"], Rectangles]:
+    """Where one side's hand may be: which of the bodies shows its wrist, and the place of its hand.
+
+    Args:
+        which: the bodies' frames.
+        bodies: (K, 33, 4 or more) points: x, y, z, visibility.
+
+    Returns:
+        numbers among the bodies, and rectangles.
+    """
+    wrist, pinky, index = SIDES[side]
+    shown = np.flatnonzero(bodies[:, wrist, 3] > f32(_VISIBILITY))
+    sizes = view.sizes[which[shown]]
+    places = near(*(bodies[shown, i, :2] * sizes for i in (wrist, pinky, index)), sizes)
+    kept = usable(places)
+    shown, places, sizes = shown[kept], places[kept], sizes[kept]
+    crops = Crops.of(view, which[shown], places)
+    (ends,) = crops.look("hand_recrop")
+    ends = ends.reshape(len(shown), 2, -1)[..., :2] / f32(LENSES["hand_recrop"].size)
+    start, end = (crops.in_frame(ends)[:, i] * sizes for i in (0, 1))
+    return shown, grown(about(start, end, turn(start, end, -90), sizes), sizes, 1.0, _SHIFT)
+
+
+def near(
+    wrist: Float[np.ndarray, "K 2"],
+    pinky: Float[np.ndarray, "K 2"],
+    index: Float[np.ndarray, "K 2"],
+    sizes: Sizes,
+) -> Rectangles:
+    """The square about a hand of which the body's points are known, in pixels."""
+    middle = (f32(2) * index + pinky) / f32(3)
+    turned = turn(wrist, middle, 90)
+    return grown(about(middle, wrist, turned, sizes), sizes, _MARGIN, _SHIFT)
+
+
+def look(view: View, which: Int[np.ndarray, " K"], places: Rectangles) -> Hands:
+    """The hands in places of frames; every place must be usable."""
+    crops = Crops.of(view, which, places)
+    points, presence, right = crops.look("hand_landmarks")
+    size = f32(LENSES["hand_landmarks"].size)
+    points = points.reshape(len(which), -1, 3) / size
+    points[..., 2] /= f32(_Z_UNIT)
+    presence = presence.reshape(-1)
+    return Hands(presence > f32(_PRESENCE), crops.in_frame(points), presence, 1 - right.reshape(-1))
+
+
+def see(engine: Engine, frame: UInt8[np.ndarray, "H W 3"], place: Place) -> Sight | None:
+    """What `poseprep.landmarkers.hand_network.see` tells, by our own engine."""
+    height, width = frame.shape[:2]
+    (x, y), aspect = place.centre, width / height
+    if not 1 / height < place.size < LARGEST:
+        return None
+    corner = (x / aspect, y, place.size / aspect, place.size, place.rotation)
+    found = look(View.of(engine, [frame]), np.arange(1), np.array([corner], f32))
+    if not found.seen[0]:
+        return None
+    points = found.points[0].astype(float) * (aspect, 1.0, aspect)
+    return Sight(points, float(found.presence[0]), float(found.left[0]))

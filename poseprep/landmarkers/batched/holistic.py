@@ -1,0 +1,59 @@
+"""MediaPipe Holistic, many frames at a time: body, then hands and face where the body has them.
+
+The graph is mediapipe/modules/holistic_landmark/holistic_landmark_cpu.pbtxt. Every frame stands
+alone, as under `static_image_mode=True`, where MediaPipe's own hands and faces still remember the
+frame before (docs/batched.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+
+from poseprep.landmarkers.batched import face as faces
+from poseprep.landmarkers.batched import hands, pose
+from poseprep.landmarkers.batched.engine import Engine
+from poseprep.landmarkers.batched.rectangles import usable
+from poseprep.landmarkers.batched.smoothing import BodySmoother
+from poseprep.landmarkers.batched.view import View
+from poseprep.landmarkers.mediapipe_holistic import Look
+
+
+def landmark(
+    frames: Sequence[UInt8[np.ndarray, "H W 3"]],
+    engine: Engine,
+    face: bool,
+    smoother: BodySmoother | None = None,
+) -> list[Look]:
+    """What Holistic sees in each of some frames, of any sizes.
+
+    Args:
+        face: whether to look for the face, too.
+        smoother: smooths the bodies of frames that follow each other; it remembers those before.
+    """
+    view = View.of(engine, frames)
+    every = np.arange(len(frames))
+    looks = [Look({}, frame.shape[1] / frame.shape[0]) for frame in frames]
+    bodies = pose.look(view, *pose.find(view, every))
+    if smoother:
+        bodies = smoother.smooth(bodies, view.sizes)
+    for frame, points in zip(bodies.which, bodies.points, strict=True):
+        looks[frame].parts["body"] = points
+    found = [hands.find(view, bodies.which, bodies.points, side) for side in hands.SIDES]
+    sides = np.repeat(list(hands.SIDES), [len(which) for which, _ in found])
+    which, places = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    sound = usable(places)
+    which, places, sides = bodies.which[which[sound]], places[sound], sides[sound]
+    seen = hands.look(view, which, places)
+    for i in np.flatnonzero(seen.seen):
+        looks[which[i]].parts[sides[i]] = seen.points[i]
+    if face:
+        which, places = faces.find(view, bodies.which, bodies.points)
+        sound = usable(places)
+        which, places = bodies.which[which[sound]], places[sound]
+        there, points = faces.look(view, which, places)
+        for i in np.flatnonzero(there):
+            looks[which[i]].parts["face"] = points[i]
+    return looks
