@@ -28,7 +28,7 @@ class ExtractSettings:
     """What decides the points: two stores of different settings never mix.
 
     Attributes:
-        track: else every frame is looked at alone, and its points depend on no other.
+        track: else every frame is looked at alone; only `recover` and `smooth` remember others.
         precision: of the networks where they run on a GPU; on a CPU they are float32.
         model: path of MediaPipe's `holistic_landmarker.task` or one like it; empty is the networks
             that the installed MediaPipe carries.

@@ -8,6 +8,7 @@ import pytest
 from conftest import SAMPLE
 
 from poseprep.landmarkers import LANDMARKERS, follow
+from poseprep.landmarkers.mediapipe import MediaPipeHolistic
 from poseprep.skeleton import FACES, HOLISTIC
 
 pytestmark = pytest.mark.slow
@@ -25,16 +26,21 @@ def read(path, most: int = 10**6) -> list[np.ndarray]:
     return frames
 
 
-def plain(frames) -> tuple[np.ndarray, np.ndarray]:
-    """What a user would write, with MediaPipe's own classes: (T, 543, 3) and (T, 543)."""
+def plain(frames, alone: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """What a user would write, with MediaPipe's own classes: (T, 543, 3) and (T, 543).
+
+    alone: in static mode, with everything forgotten before each frame.
+    """
     os.environ.setdefault("GLOG_minloglevel", "3")
     from mediapipe.python.solutions.holistic import Holistic
 
     points = np.full((len(frames), 543, 3), np.nan, np.float32)
     confidence = np.zeros((len(frames), 543), np.float32)
-    with Holistic(model_complexity=1) as holistic:
+    with Holistic(static_image_mode=alone, model_complexity=1) as holistic:
         for t, frame in enumerate(frames):
             aspect = frame.shape[1] / frame.shape[0]
+            if alone and t:  # the first frame shows what a user gets who knows of no reset
+                holistic.reset()
             results = holistic.process(frame)
             for name, where in zip(RESULTS, HOLISTIC.parts.values(), strict=True):
                 if (found := getattr(results, name)) is None:
@@ -62,8 +68,8 @@ def landmarker():
     return LANDMARKERS["mediapipe"](recover=False)
 
 
-def assert_plain(landmarker, frames) -> np.ndarray:
-    points, confidence = plain(frames)
+def assert_plain(landmarker, frames, alone: bool = False) -> np.ndarray:
+    points, confidence = plain(frames, alone)
     found, sure, source = tracked(landmarker, frames)
     assert np.array_equal(points, found, equal_nan=True)
     assert np.array_equal(confidence, sure)
@@ -113,3 +119,26 @@ def test_less_of_the_face_changes_nothing_else(landmarker, face):
     assert np.array_equal(points[:, kept], fewer, equal_nan=True)
     assert np.array_equal(confidence[:, kept], sure)
     assert np.array_equal(source[:, : len(less.skeleton.parts)], from_where)
+
+
+@pytest.fixture(scope="module")
+def changing_frames() -> list[np.ndarray]:
+    """Two signers in turns, a frame without anybody, and one of another size."""
+    one, other = (read(path, 20) for path in samples()[::6][:2])
+    small = cv2.resize(one[12], (160, 120))
+    return [one[4], other[15], np.zeros_like(one[0]), one[19], small, other[4]]
+
+
+def test_frames_alone_are_those_of_static_mode_after_a_reset(changing_frames):
+    there = assert_plain(MediaPipeHolistic(recover=False, alone=True), changing_frames, True)
+    assert there[[0, 1, 3, 4, 5]].all()
+
+
+@pytest.mark.parametrize("recover", [False, True])
+def test_frames_alone_depend_on_no_other(changing_frames, recover):
+    landmarker = MediaPipeHolistic(face="none", recover=recover, alone=True)
+    order = [4, 0, 2, 2, 5, 1, 0, 3]
+    straight = tracked(landmarker, changing_frames)
+    mixed = tracked(landmarker, [changing_frames[i] for i in order])
+    for one, other in zip(straight, mixed, strict=True):
+        assert np.array_equal(one[order], other, equal_nan=True)

@@ -11,13 +11,19 @@ import numpy as np
 
 from poseprep.landmarkers import AtOnce, Landmarks, Track
 from poseprep.landmarkers.mediapipe_graph import wheel
-from poseprep.landmarkers.mediapipe_holistic import FACE_MODELS, MODELS, SETTINGS, holistic
+from poseprep.landmarkers.mediapipe_holistic import (
+    ALONE,
+    FACE_MODELS,
+    MODELS,
+    SETTINGS,
+    holistic,
+)
 from poseprep.landmarkers.second_look import SecondLook, Trust
 from poseprep.skeleton import FACES, HOLISTIC
 
 
 class MediaPipeHolistic:
-    """`mp.solutions.holistic` in video mode: 543 points a frame or fewer, one person.
+    """`mp.solutions.holistic`, in video mode: 543 points a frame or fewer, one person.
 
     The landmarks are MediaPipe's own: x·W/H, y and z·W/H, so that one unit is the height of
     the frame on every axis. Confidence is `visibility` for the body, and 1 for every point of
@@ -27,22 +33,26 @@ class MediaPipeHolistic:
         face: what to give of the face, a name in `poseprep.skeleton.FACES`. Without any, the
             networks for the face do not run.
         recover: give a lost hand a second look (docs/recovery.md).
+        alone: look at every frame as if there were no other. It takes two or three times as long:
+            to be compared with, not for extraction.
     """
 
-    def __init__(self, face: str = "full", recover: bool = True):
+    def __init__(self, face: str = "full", recover: bool = True, alone: bool = False):
         self.skeleton = HOLISTIC.select(FACES[face])
-        self._recover = recover
+        self._recover, self._alone = recover, alone
         self._points = HOLISTIC.indices(self.skeleton.names)
         self._parts = [i for i, part in enumerate(HOLISTIC.parts) if part in self.skeleton.parts]
 
     @contextmanager
     def tracker(self) -> Iterator[Track]:
-        again = SecondLook() if self._recover else None
-        with holistic("face" in self.skeleton.parts) as look:
+        again = SecondLook()
+        with holistic("face" in self.skeleton.parts, self._alone) as look:
 
             def see(frame: np.ndarray) -> Landmarks:
                 found = look(frame).landmarks()
-                return self._cut(again(frame, found) if again else found)
+                if self._recover:
+                    found = (SecondLook() if self._alone else again)(frame, found)
+                return self._cut(found)
 
             yield AtOnce(see)
 
@@ -52,6 +62,7 @@ class MediaPipeHolistic:
         return Landmarks(points[self._points], confidence[self._points], source[self._parts])
 
     def describe(self) -> dict[str, Any]:
+        settings = SETTINGS | (ALONE if self._alone else {})
         models = MODELS + (FACE_MODELS if "face" in self.skeleton.parts else ())
         return {
             "name": "mediapipe",
@@ -60,5 +71,5 @@ class MediaPipeHolistic:
                 name: hashlib.sha256((wheel() / "modules" / name).read_bytes()).hexdigest()
                 for name in models
             },
-            "settings": SETTINGS | ({"second_look": asdict(Trust())} if self._recover else {}),
+            "settings": settings | ({"second_look": asdict(Trust())} if self._recover else {}),
         }

@@ -76,7 +76,8 @@ class Graph:
         self._time = 0
         for output in outputs:
             self._graph.observe_output_stream(output, self._seen.__setitem__)
-        self._graph.start_run({k: _side_packet(v) for k, v in side.items() if k in taken})
+        self._side = {k: _side_packet(v) for k, v in side.items() if k in taken}
+        self._graph.start_run(self._side)
 
     def __call__(self, **inputs: Any) -> dict[str, Any]:
         """Send packets into the input streams; what the observed streams gave, if anything."""
@@ -86,6 +87,12 @@ class Graph:
             self._graph.add_packet_to_input_stream(stream, packet.at(self._time))
         self._graph.wait_until_idle()
         return self._seen
+
+    def restart(self) -> None:
+        """Forget every frame, as `reset` in MediaPipe's Python API does; costs two frames or so."""
+        self._graph.close()
+        self._time = 0
+        self._graph.start_run(self._side)
 
     def close(self) -> None:
         self._graph.close()

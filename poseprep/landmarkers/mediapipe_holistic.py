@@ -38,6 +38,8 @@ SETTINGS: dict[str, Any] = {
     "min_detection_confidence": 0.5,
     "min_tracking_confidence": 0.5,
 }
+# Where every frame is looked at alone.
+ALONE: dict[str, Any] = {"static_image_mode": True, "smooth_landmarks": False}
 POSE_MODEL = "pose_landmark/pose_landmark_full.tflite"
 MODELS = (
     "pose_detection/pose_detection.tflite",
@@ -98,25 +100,34 @@ class Look(NamedTuple):
 
 
 @contextmanager
-def holistic(face: bool) -> Iterator[Callable[[UInt8[np.ndarray, "H W 3"]], Look]]:
+def holistic(
+    face: bool, alone: bool = False
+) -> Iterator[Callable[[UInt8[np.ndarray, "H W 3"]], Look]]:
     """Holistic in video mode, for the frames of one video, in order; `face`: with the face.
+
+    With `alone`, what is seen in a frame depends on no other: `Holistic(static_image_mode=True)`
+    with a `reset` before every frame. Without it, static mode only finds the body anew; hands and
+    face are still looked for where they were in the frame before, and differ in most frames.
 
     Every video has a graph of its own, which costs as much as three frames. One graph for all
     would need its memory wiped; a frame without a person wipes where things were, but not how
     well the wrists were seen, which decides whether a hand is looked for.
     """
     streams = {name: s for name, s in _STREAMS.items() if face or name != "face"}
+    settings = SETTINGS | (ALONE if alone else {})
     side = {
-        "model_complexity": SETTINGS["model_complexity"],
-        "smooth_landmarks": SETTINGS["smooth_landmarks"],
-        "refine_face_landmarks": SETTINGS["refine_face_landmarks"],
-        "use_prev_landmarks": True,
+        "model_complexity": settings["model_complexity"],
+        "smooth_landmarks": settings["smooth_landmarks"],
+        "refine_face_landmarks": settings["refine_face_landmarks"],
+        "use_prev_landmarks": not alone,
         "enable_segmentation": False,
         "pose_model": _pose_model(),
     }
     graph = Graph(_config().giving(streams.values()), streams.values(), side)
 
     def look(frame: UInt8[np.ndarray, "H W 3"]) -> Look:
+        if alone:
+            graph.restart()
         seen = graph(image=image_packet(frame))
         parts = {}
         for part, stream in streams.items():
