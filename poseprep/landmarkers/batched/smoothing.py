@@ -52,7 +52,7 @@ class OneEuro:
             self._smooth, self._speed = places, np.zeros_like(places)
         else:
             step = places.astype(np.float64) - self._raw
-            speed = (step * np.float64(f32(1) / object_pixels) * _FREQUENCY).astype(f32)
+            speed = (step * float(f32(1) / object_pixels) * _FREQUENCY).astype(f32)
             self._speed = _mixed(speed, self._speed, _alpha(np.float64(_DERIVATIVE_CUTOFF)))
             cutoff = self._cutoff + self._beta * np.abs(self._speed.astype(np.float64))
             self._smooth = _mixed(places, self._smooth, _alpha(cutoff))
@@ -121,4 +121,5 @@ def _mixed(
 ) -> Float[np.ndarray, "..."]:
     """A step of a low-pass: `alpha` of the new."""
     rest = 1.0 - np.asarray(alpha).astype(np.float64)
-    return np.asarray((alpha * new).astype(np.float64) + rest * old).astype(f32)
+    # A number does not make numpy's float32 arrays float64, as it does in C++.
+    return ((alpha * new).astype(np.float64) + rest * old.astype(np.float64)).astype(f32)
