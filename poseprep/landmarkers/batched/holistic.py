@@ -16,7 +16,7 @@ from poseprep.landmarkers.batched import face as faces
 from poseprep.landmarkers.batched import hands, pose
 from poseprep.landmarkers.batched.engine import Engine
 from poseprep.landmarkers.batched.rectangles import usable
-from poseprep.landmarkers.batched.smoothing import BodySmoother
+from poseprep.landmarkers.batched.smoothing import BodySmoother, unsmoothed
 from poseprep.landmarkers.batched.view import View
 from poseprep.landmarkers.mediapipe_holistic import Look
 
@@ -37,8 +37,7 @@ def landmark(
     every = np.arange(len(frames))
     looks = [Look({}, frame.shape[1] / frame.shape[0]) for frame in frames]
     bodies = pose.look(view, *pose.find(view, every))
-    if smoother:
-        bodies = smoother.smooth(bodies, view.sizes)
+    bodies = (smoother.smooth if smoother else unsmoothed)(bodies, view.sizes)
     for frame, points in zip(bodies.which, bodies.points, strict=True):
         looks[frame].parts["body"] = points
     found = [hands.find(view, bodies.which, bodies.points, side) for side in hands.SIDES]

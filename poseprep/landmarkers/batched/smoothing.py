@@ -110,6 +110,17 @@ def smoothed(
     return found
 
 
+def unsmoothed(bodies: Bodies, sizes: Sizes) -> Bodies:
+    """Bodies of frames of these sizes as MediaPipe gives them where it does not smooth.
+
+    It goes to pixels and back all the same, which rounds.
+    """
+    scale = sizes[bodies.which][:, None, [0, 1, 0]]
+    points = bodies.points.copy()
+    points[..., :3] = points[..., :3] * scale / scale
+    return bodies._replace(points=points)
+
+
 def _alpha(cutoff: Float[np.ndarray, "..."] | np.float64) -> Float[np.ndarray, "..."]:
     return np.asarray(1 / (1 + 1 / (2 * math.pi * cutoff) / (1 / _FREQUENCY))).astype(f32)
 

@@ -27,7 +27,7 @@ from poseprep.landmarkers.batched.rectangles import (
     usable,
     within_half_turn,
 )
-from poseprep.landmarkers.batched.smoothing import BodySmoother, OneEuro, smoothed
+from poseprep.landmarkers.batched.smoothing import BodySmoother, OneEuro, smoothed, unsmoothed
 from poseprep.landmarkers.batched.view import View
 from poseprep.landmarkers.mediapipe_holistic import Look
 
@@ -100,7 +100,7 @@ class Tracker:
         guides = smoothed(self._guides, bodies.guides[0], size, pixels)
         self._body = pose.around(guides[None], view.sizes)
         if not self._smoother:
-            return bodies.points
+            return unsmoothed(bodies, view.sizes).points
         return self._smoother(bodies.points[0], size, pixels)[None]
 
     def _follow_hands(self, view: View, body: Points, look: Look) -> None:
