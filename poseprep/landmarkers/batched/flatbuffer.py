@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
@@ -80,3 +81,13 @@ def pack(model: Any) -> bytes:
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
+
+
+def needed(operators: Sequence[Any], outputs: Iterable[int]) -> list[Any]:
+    """The operators, in order, without those that these outputs do not need."""
+    tensors, kept = set(outputs), []
+    for operator in reversed(operators):
+        if tensors.intersection(map(int, operator.outputs)):
+            tensors.update(map(int, operator.inputs))
+            kept.append(operator)
+    return kept[::-1]

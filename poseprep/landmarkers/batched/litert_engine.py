@@ -20,7 +20,7 @@ from poseprep.landmarkers.batched.heat_maps import refined
 from poseprep.landmarkers.batched.litert_model import for_litert
 from poseprep.landmarkers.batched.models import Model
 
-Frames = list[UInt8[np.ndarray, "H W 3"]]
+Frames = list[UInt8[np.ndarray, "_ _ 3"]]
 
 
 class LiteRTEngine:
@@ -37,7 +37,7 @@ class LiteRTEngine:
     def __init__(self, models: Mapping[str, Model], threads: int = 1):
         self._networks = {name: _Network(model, threads) for name, model in models.items()}
 
-    def load(self, frames: Sequence[UInt8[np.ndarray, "H W 3"]]) -> Frames:
+    def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Frames:
         return list(frames)
 
     def look(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
-from poseprep.landmarkers.batched.flatbuffer import operator_names, pack, schema, unpack
+from poseprep.landmarkers.batched.flatbuffer import needed, operator_names, pack, schema, unpack
 
 
 def for_litert(data: bytes, outputs: Sequence[int], what: str) -> bytes:
@@ -31,16 +31,6 @@ def for_litert(data: bytes, outputs: Sequence[int], what: str) -> bytes:
     graph.operators = [part for whole in graph.operators for part in _spelled_out(model, whole)]
     model.metadata = model.metadataBuffer = model.signatureDefs = None  # they name what is gone
     return pack(model)
-
-
-def needed(operators: Sequence[Any], outputs: Iterable[int]) -> list[Any]:
-    """The operators, in order, without those that these outputs do not need."""
-    tensors, kept = set(outputs), []
-    for operator in reversed(operators):
-        if tensors.intersection(map(int, operator.outputs)):
-            tensors.update(map(int, operator.inputs))
-            kept.append(operator)
-    return kept[::-1]
 
 
 def _spelled_out(model: Any, operator: Any) -> list[Any]:

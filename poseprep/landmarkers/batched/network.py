@@ -1,0 +1,191 @@
+"""A TensorFlow Lite file as a plain value: operators, shapes, and constants as arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from poseprep.errors import InputError
+from poseprep.landmarkers.batched.flatbuffer import needed, operator_names, unpack
+from poseprep.landmarkers.batched.sparse import densified
+
+# What a network may be made of; schema.fbs numbers types of tensors.
+_TYPES: dict[int, type[np.generic]] = {0: np.float32, 1: np.float16, 2: np.int32, 4: np.int64}
+# Of one tensor. The largest in the wheel has 1.6 million.
+_MOST_VALUES = 1 << 26
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A step of a network; inputs and outputs are numbers of tensors, -1 an input left out."""
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Network:
+    """What there is to run.
+
+    Attributes:
+        operators: in the order in which they run; none that only unread outputs need.
+        input: the number of the input tensor, (1, H, W, 3).
+        outputs: those of the outputs that are read.
+        shapes: of every tensor, for a batch of one.
+        constants: float32 or integers; sparse and half-precision ones written out.
+    """
+
+    operators: tuple[Operator, ...]
+    input: int
+    outputs: tuple[int, ...]
+    shapes: Mapping[int, tuple[int, ...]]
+    constants: Mapping[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The tensors that go in and come out: names and shapes."""
+
+    inputs: tuple[tuple[str, tuple[int, ...]], ...]
+    outputs: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+def read_ends(data: bytes, what: str) -> Ends:
+    """What goes into a network and comes out of it.
+
+    Args:
+        data: a TensorFlow Lite file.
+        what: its name, for errors.
+
+    Raises:
+        InputError: the file is damaged, or no network that we know.
+    """
+    graph = _Graph(data, what)
+    return Ends(graph.ends(graph.inputs), graph.ends(graph.outputs))
+
+
+def read_network(data: bytes, outputs: Sequence[int], what: str) -> Network:
+    """A network with those of its outputs that are read.
+
+    Args:
+        data: a TensorFlow Lite file.
+        outputs: places among the file's outputs.
+        what: the file's name, for errors.
+
+    Raises:
+        InputError: the file is damaged, or no network that we know.
+    """
+    graph = _Graph(data, what)
+    if len(graph.inputs) != 1:
+        raise graph.error("one input", f"{len(graph.inputs)} inputs")
+    if not all(0 <= i < len(graph.outputs) for i in outputs):
+        raise graph.error(f"{max(outputs) + 1} outputs or more", f"{len(graph.outputs)}")
+    wanted = tuple(graph.outputs[i] for i in outputs)
+    operators, constants = [], graph.constants()
+    known = {graph.inputs[0], -1, *constants}
+    for operator in needed(graph.operators, wanted):
+        if not known.issuperset(operator.inputs):
+            raise graph.error("operators in order", f"a {operator.name} of what is not there yet")
+        known.update(operator.outputs)
+        source = operator.inputs[0] if operator.inputs else -1
+        if operator.name in ("DEQUANTIZE", "DENSIFY") and source in constants:
+            constants[operator.outputs[0]] = constants[source]
+        else:
+            operators.append(operator)
+    if not known.issuperset(wanted):
+        raise graph.error("outputs that are computed", "one that is not")
+    used = {i for operator in operators for i in operator.inputs}
+    return Network(
+        tuple(operators),
+        graph.inputs[0],
+        wanted,
+        graph.shapes,
+        {
+            i: value.astype(np.float32) if value.dtype == np.float16 else value
+            for i, value in constants.items()
+            if i in used
+        },
+    )
+
+
+class _Graph:
+    """The one graph of a file, with every number in it checked to be one of a tensor."""
+
+    def __init__(self, data: bytes, what: str):
+        self.what = what
+        self._model = unpack(data, what)
+        graphs = self._model.subgraphs or []
+        if len(graphs) != 1:
+            raise self.error("a network of one graph", f"{len(graphs)} graphs")
+        (self._graph,) = graphs
+        self._tensors = self._graph.tensors or []
+        self.shapes = {i: self._shape(tensor) for i, tensor in enumerate(self._tensors)}
+        self.inputs = self._numbers(self._graph.inputs)
+        self.outputs = self._numbers(self._graph.outputs)
+        self.operators = [self._operator(o) for o in self._list(self._graph.operators)]
+
+    def error(self, expected: str, found: str) -> InputError:
+        return InputError(
+            f"{self.what}: expected {expected}, found {found}; this version reads networks like "
+            "those of mediapipe 0.10.21"
+        )
+
+    def ends(self, numbers: Iterable[int]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        names = ((self._tensors[i].name or b"").decode(errors="replace") for i in numbers)
+        return tuple(zip(names, (self.shapes[i] for i in numbers), strict=True))
+
+    def constants(self) -> dict[int, np.ndarray]:
+        """Values of the tensors that have any in the file, as they are there."""
+        buffers = self._list(self._model.buffers)
+        found = {}
+        for i, tensor in enumerate(self._tensors):
+            if not 0 <= tensor.buffer < len(buffers):
+                raise self.error("values for every tensor", f"tensor {i} without")
+            data = buffers[tensor.buffer].data
+            if data is None or not len(data):
+                continue
+            if tensor.type not in _TYPES:
+                raise self.error("constants in float32, float16 or integers", f"type {tensor.type}")
+            raw = np.asarray(data, np.uint8).tobytes()
+            try:
+                values = np.frombuffer(raw, np.dtype(_TYPES[tensor.type]).newbyteorder("<"))
+                found[i] = (
+                    values.reshape(self.shapes[i])
+                    if tensor.sparsity is None
+                    else densified(values, tensor.sparsity, self.shapes[i])
+                )
+            except (ValueError, IndexError, TypeError, AttributeError) as error:
+                raise self.error(f"{self.shapes[i]} values of tensor {i}", str(error)) from error
+        return found
+
+    def _shape(self, tensor: Any) -> tuple[int, ...]:
+        shape = tuple(int(n) for n in self._list(tensor.shape))
+        if any(n < 1 for n in shape) or math.prod(shape) > _MOST_VALUES:
+            raise self.error(f"tensors of up to {_MOST_VALUES} values", f"one of shape {shape}")
+        return shape
+
+    def _operator(self, operator: Any) -> Operator:
+        codes = self._list(self._model.operatorCodes)
+        if not 0 <= operator.opcodeIndex < len(codes):
+            raise self.error("an operator's name", f"{operator.opcodeIndex}")
+        code = codes[operator.opcodeIndex]
+        number = max(code.builtinCode, code.deprecatedBuiltinCode)
+        inputs, outputs = self._numbers(operator.inputs, -1), self._numbers(operator.outputs)
+        options = vars(operator.builtinOptions) if operator.builtinOptions else {}
+        return Operator(operator_names().get(number, str(number)), inputs, outputs, options)
+
+    def _numbers(self, numbers: Any, least: int = 0) -> tuple[int, ...]:
+        found = tuple(int(i) for i in self._list(numbers))
+        if not all(least <= i < len(self._tensors) for i in found):
+            raise self.error(f"numbers of {len(self._tensors)} tensors", f"{found}")
+        return found
+
+    @staticmethod
+    def _list(values: Any) -> Any:
+        return [] if values is None else values
