@@ -7,7 +7,7 @@ between the networks, is written once, for both.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -46,10 +46,11 @@ Rectangles = Float[np.ndarray, "K 5"]
 """float32: centre x and y, width, height in pixels of the frame; turned clockwise by radians."""
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Looks at places in frames through a network."""
 
-    def load(self, frames: Sequence[UInt8[np.ndarray, "H W 3"]]) -> Any:
+    def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Any:
         """Frames, of any sizes, in the form in which `look` takes them."""
         ...
 

@@ -27,6 +27,7 @@ from poseprep.landmarkers.batched.rectangles import (
 from poseprep.landmarkers.batched.view import Crops, View
 
 f32 = np.float32
+FACE_POINTS = 468
 # Of the body's points: the face's, and its right and left eye.
 _BODY_FACE, _BODY_EYES = 11, (5, 2)
 _EYES = (0, 1)  # of the detector's points
@@ -69,5 +70,5 @@ def look(
     """Whether there are faces in places of frames, and their points as shares of the frame."""
     pixels = in_pixels(places, view.sizes[which])
     points, presence = view.look("face_landmarks", which, pixels)
-    points = points.reshape(len(which), -1, 3) / f32(LENSES["face_landmarks"].size)
+    points = points.reshape(len(which), FACE_POINTS, 3) / f32(LENSES["face_landmarks"].size)
     return libm.sigmoid(presence.reshape(-1)) > f32(_PRESENCE), in_frame(points, places)

@@ -25,6 +25,7 @@ from poseprep.landmarkers.batched.view import Crops, View
 from poseprep.landmarkers.hand_network import LARGEST, Place, Sight
 
 f32 = np.float32
+HAND_POINTS = 21
 # Of the body's points: a hand's wrist, little finger and index finger.
 SIDES = {"left_hand": (15, 17, 19), "right_hand": (16, 18, 20)}
 _VISIBILITY, _PRESENCE = 0.1, 0.5
@@ -69,7 +70,7 @@ def find(
     shown, places, sizes = shown[kept], places[kept], sizes[kept]
     crops = Crops.of(view, which[shown], places)
     (ends,) = crops.look("hand_recrop")
-    ends = ends.reshape(len(shown), 2, -1)[..., :2] / f32(LENSES["hand_recrop"].size)
+    ends = ends.reshape(len(shown), 2, 2) / f32(LENSES["hand_recrop"].size)
     start, end = (crops.in_frame(ends)[:, i] * sizes for i in (0, 1))
     return shown, grown(about(start, end, turn(start, end, -90), sizes), sizes, 1.0, _SHIFT)
 
@@ -91,7 +92,7 @@ def look(view: View, which: Int[np.ndarray, " K"], places: Rectangles) -> Hands:
     crops = Crops.of(view, which, places)
     points, presence, right = crops.look("hand_landmarks")
     size = f32(LENSES["hand_landmarks"].size)
-    points = points.reshape(len(which), -1, 3) / size
+    points = points.reshape(len(which), HAND_POINTS, 3) / size
     points[..., 2] /= f32(_Z_UNIT)
     presence = presence.reshape(-1)
     return Hands(presence > f32(_PRESENCE), crops.in_frame(points), presence, 1 - right.reshape(-1))

@@ -22,7 +22,7 @@ from poseprep.landmarkers.mediapipe_holistic import Look
 
 
 def landmark(
-    frames: Sequence[UInt8[np.ndarray, "H W 3"]],
+    frames: Sequence[UInt8[np.ndarray, "_ _ 3"]],
     engine: Engine,
     face: bool,
     smoother: BodySmoother | None = None,

@@ -96,7 +96,7 @@ class BatchedHolistic:
     def _looker(self) -> Any:
         smoother, again = BodySmoother() if self._smooth else None, self._second_look()
 
-        def look(frames: Sequence[UInt8[np.ndarray, "H W 3"]]) -> list[Landmarks]:
+        def look(frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> list[Landmarks]:
             looks = landmark(frames, self._engine, self._face, smoother)
             found = [look.landmarks() for look in looks]
             if again:

@@ -35,7 +35,7 @@ class View:
     sizes: Sizes
 
     @classmethod
-    def of(cls, engine: Engine, frames: Sequence[UInt8[np.ndarray, "H W 3"]]) -> View:
+    def of(cls, engine: Engine, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> View:
         sizes = np.array([frame.shape[1::-1] for frame in frames], np.float32).reshape(-1, 2)
         return cls(engine, engine.load(frames), sizes)
 
