@@ -16,7 +16,12 @@ import click
 
 from poseprep.errors import InputError
 from poseprep.options import Option, from_options, options, to_options
-from poseprep.settings import ExtractOptions, ExtractSettings, ImportSettings
+from poseprep.settings import (
+    LANDMARKER_NAMES,
+    ExtractOptions,
+    ExtractSettings,
+    ImportSettings,
+)
 from poseprep.version import toolkit_version
 from sslmodel.config import (
     ENCODER_SIZES,
@@ -599,6 +604,51 @@ def bench_extract(videos: Path, workers: int | None, rounds: int) -> None:
     from poseprep.tables import bench_table
 
     say(bench_table(bench.bench_extract(videos, workers or default_workers(), rounds, say)))
+
+
+@bench.command("parity")
+@click.argument("videos", type=click.Path(path_type=Path))
+@click.option(
+    "--landmarker",
+    type=click.Choice(LANDMARKER_NAMES),
+    default="batched",
+    show_default=True,
+    help="What is compared with MediaPipe.",
+)
+@click.option(
+    "--reference",
+    type=click.Choice(("static", "video")),
+    help="MediaPipe with every frame alone, or its video mode.  [default: as the landmarker does]",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write all figures there, too (JSON).")
+@config_options(ExtractSettings, only=("face", "track", "smooth", "precision", "model", "fps"))
+@config_options(ExtractOptions, only=("device", "batch", "workers"))
+@click.pass_context
+def parity_command(
+    context: click.Context,
+    videos: Path,
+    landmarker: str,
+    reference: str | None,
+    out: Path | None,
+    **chosen: Any,
+) -> None:
+    """How far a landmarker's points on VIDEOS are from MediaPipe's; hands get no second look.
+
+    The exit code is 0 where all parts keep the limits, which the last lines tell, else 3.
+    """
+    from poseprep import bench_parity
+    from poseprep.extract import default_workers
+    from poseprep.tables import parity_table
+
+    settings = from_options(ExtractSettings, {**chosen, "landmarker": landmarker, "recover": False})
+    options = from_options(ExtractOptions, chosen)
+    workers = options.workers or default_workers()
+    parity = bench_parity.bench_parity(videos, settings, options, workers, reference, say)
+    say("\n" + parity_table(parity))
+    if out:
+        bench_parity.write_report(out, parity)
+    if not parity.met:
+        context.exit(EXIT_PROBLEMS)
 
 
 @bench.command("train")

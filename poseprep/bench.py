@@ -13,8 +13,8 @@ from pathlib import Path
 
 from poseprep.errors import InputError
 from poseprep.find import find_videos
+from poseprep.machine import machine
 from poseprep.store import KeypointStore
-from poseprep.version import toolkit_version
 
 _LOOK_SECONDS = 0.05
 _READ_SECONDS = 1.0
@@ -108,7 +108,7 @@ def bench_extract(
         raise InputError(
             f"{videos}: not all of them read the same frames ({counts}); bench with whole videos"
         )
-    return Bench(rows, sum(inside) / len(inside), read_rate, len(found), _machine())
+    return Bench(rows, sum(inside) / len(inside), read_rate, len(found), machine())
 
 
 def _plain_loop(name: str, paths: Sequence[str]) -> tuple[Row, float]:
@@ -196,13 +196,3 @@ def _together(runs: Sequence[Row]) -> Row:
         max(run.peak_mib for run in runs),
         runs[-1].bytes,
     )
-
-
-def _machine() -> str:
-    model = "unknown processor"
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.partition(":")[2].strip()
-                break
-    return f"{model}, {len(os.sched_getaffinity(0))} cores; slr-toolkit {toolkit_version()}"

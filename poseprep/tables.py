@@ -1,12 +1,14 @@
 """The tables that measurements print."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from poseprep.bench import Bench
+from poseprep.bench_parity import Parity
 from poseprep.signer.accuracy import Accuracy
 from poseprep.signer.recovery import Recovery
-from poseprep.wording import count
+from poseprep.wording import count, printable
 
 
 def accuracy_table(rows: list[Accuracy]) -> str:
@@ -21,7 +23,7 @@ def accuracy_table(rows: list[Accuracy]) -> str:
             if math.isnan(row.median)
             else f"{row.median:15.3f}{row.percentile95:17.3f}"
         )
-        lines.append(f"{row.what.replace('_', ' '):<12}{row.found:17.1%}{errors}")
+        lines.append(f"{_words(row.what):<12}{row.found:17.1%}{errors}")
     return "\n".join(lines)
 
 
@@ -58,7 +60,59 @@ def recovery_table(rows: Sequence[Recovery]) -> str:
     for row in rows:
         middle, high = (f"{row.percentile(share):.3f}" if row.errors else "–" for share in (50, 95))
         lines.append(
-            f"{row.kind.replace('_', ' '):<12}{row.there:8,}{row.lost:8,}{row.recovered:11,}"
+            f"{_words(row.kind):<12}{row.there:8,}{row.lost:8,}{row.recovered:11,}"
             f"{middle:>9}{high:>8}{row.absent:9,}{row.invented:10,}{row.swapped:9,}"
         )
     return "\n".join(lines)
+
+
+def parity_table(parity: Parity) -> str:
+    """`slr bench parity`: presence and distance of every part, and whether the limits are kept."""
+    lines = [
+        f"{count(parity.videos, 'video')}, {count(parity.frames, 'frame')}; {parity.machine}",
+        f"reference: {_landmarker(parity.reference)}",
+        f"candidate: {_landmarker(parity.candidate)}",
+        "",
+        "Frames in which a part was found, and distances in x and y, % of the frame height",
+        f"{'':<12}{'both':>9}{'neither':>9}{'only ref.':>11}{'only cand.':>12}{'agreement':>11}"
+        f"{'median':>9}{'95th':>9}{'maximum':>9}{'same bits':>11}",
+    ]
+    for row in parity.parts:
+        apart = (row.median, row.percentile95, row.largest)
+        distances = "".join(f"{each:9.4f}" if row.both else f"{'–':>9}" for each in apart)
+        same = f"{row.equal / row.both:11.1%}" if row.both else f"{'–':>11}"
+        lines.append(
+            f"{_words(row.part):<12}{row.both:9,}{row.neither:9,}{row.only_reference:11,}"
+            f"{row.only_candidate:12,}{row.agreement:10.2f}%{distances}{same}"
+        )
+    if parity.worst:
+        lines += ["", "Furthest apart (frames count from 0)"]
+        lines += [
+            f"{printable(apart.video)}, frame {apart.frame}, {_words(apart.part)}: "
+            f"{apart.distance:.4f} %"
+            for apart in parity.worst
+        ]
+    if parity.problems:
+        lines += ["", "Not read, or not to the end"]
+        lines += [printable(f"{key}: {reason}") for key, reason in parity.problems.items()]
+    limits = parity.limits
+    lines += [
+        "",
+        f"Parity ({'met' if parity.met else 'NOT met'}): agreement of {limits.agreement:g} % at "
+        f"least, median {limits.median:g} % and 95th percentile {limits.percentile95:g} % at most",
+    ]
+    lines += [f"{_words(part)}: {', '.join(found)}" for part, found in parity.lacks.items()]
+    return "\n".join(lines)
+
+
+def _words(part: str) -> str:
+    return part.replace("_", " ")
+
+
+def _landmarker(said: Mapping[str, Any]) -> str:
+    """What a landmarker says of itself, shortly: name, version, engine, and what is switched on."""
+    settings = said["settings"].items()
+    switched = [_words(name) for name, value in settings if value is True]
+    return ", ".join(
+        [f"{said['name']} {said['version']}", *said.get("engine", {}).values(), *switched]
+    )

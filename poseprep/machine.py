@@ -1,0 +1,18 @@
+"""What a measurement was made on, in words."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from poseprep.version import toolkit_version
+
+
+def machine() -> str:
+    """The processor, the cores that this process may use, and this toolkit's version."""
+    model = "unknown processor"
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    return f"{model}, {len(os.sched_getaffinity(0))} cores; slr-toolkit {toolkit_version()}"
