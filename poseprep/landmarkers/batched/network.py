@@ -49,11 +49,20 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Ends:
-    """The tensors that go in and come out: names and shapes."""
+class End:
+    """A tensor that goes in or comes out."""
 
-    inputs: tuple[tuple[str, tuple[int, ...]], ...]
-    outputs: tuple[tuple[str, tuple[int, ...]], ...]
+    name: str
+    shape: tuple[int, ...]
+    float32: bool
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What goes into a network and comes out of it."""
+
+    inputs: tuple[End, ...]
+    outputs: tuple[End, ...]
 
 
 def read_ends(data: bytes, what: str) -> Ends:
@@ -136,9 +145,15 @@ class _Graph:
             "those of mediapipe 0.10.21"
         )
 
-    def ends(self, numbers: Iterable[int]) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        names = ((self._tensors[i].name or b"").decode(errors="replace") for i in numbers)
-        return tuple(zip(names, (self.shapes[i] for i in numbers), strict=True))
+    def ends(self, numbers: Iterable[int]) -> tuple[End, ...]:
+        return tuple(
+            End(
+                (self._tensors[i].name or b"").decode(errors="replace"),
+                self.shapes[i],
+                _TYPES.get(self._tensors[i].type) is np.float32,
+            )
+            for i in numbers
+        )
 
     def constants(self) -> dict[int, np.ndarray]:
         """Values of the tensors that have any in the file, as they are there."""

@@ -1,0 +1,47 @@
+"""The networks in a .task bundle, a zip archive: a stranger's file, never unpacked to disk."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+from poseprep.errors import InputError
+
+# The largest of MediaPipe's networks has 26 MB.
+MOST_BYTES = 200 << 20
+_MOST_MEMBERS = 64
+
+
+def members(bundle: Path) -> Iterator[tuple[str, bytes]]:
+    """The name and bytes of every .tflite file in a bundle, one at a time.
+
+    Raises:
+        InputError: it is no zip archive, cannot be read, has no such file or too large ones.
+    """
+    try:
+        with ZipFile(bundle) as archive:
+            infos = [info for info in archive.infolist() if info.filename.endswith(".tflite")]
+            if not infos:
+                raise _error(bundle, f"none in {len(archive.namelist())} files")
+            if len(infos) > _MOST_MEMBERS or sum(i.file_size for i in infos) > 2 * MOST_BYTES:
+                raise _error(bundle, "an archive too large for one")
+            for info in infos:
+                if info.file_size > MOST_BYTES:
+                    raise _error(bundle, f"{info.filename} of {info.file_size >> 20} MB")
+                with archive.open(info) as member:
+                    # Never more than it says, whatever is packed in there.
+                    yield info.filename, member.read(info.file_size)
+    except BadZipFile as error:
+        raise _error(bundle, f"no zip archive, or a damaged one ({error})") from error
+    # Encrypted; packed in a way that Python does not know; damaged; not to be read at all.
+    except (RuntimeError, NotImplementedError, EOFError, zlib.error, OSError) as error:
+        raise _error(bundle, f"what cannot be read ({error})") from error
+
+
+def _error(bundle: Path, found: str) -> InputError:
+    return InputError(
+        f"{bundle}: expected a .task bundle of MediaPipe's with .tflite networks of up to "
+        f"{MOST_BYTES >> 20} MB, found {found}; download it again, or leave it out"
+    )
