@@ -201,8 +201,10 @@ class Extraction:
     def _reports(self, tasks: list[Task]) -> Generator[Report, None, None]:
         settings = self.settings
         if not self.options.dask:
-            work = partial(Extractor, settings, self.options)
-            return run_tasks(work, tasks, self.workers, self.options.timeout)
+            with self._landmarker.shared() as shared:
+                work = partial(Extractor, settings, self.options, shared)
+                yield from run_tasks(work, tasks, self.workers, self.options.timeout)
+            return
         from poseprep.cluster import run_on_dask
 
         # The same paths lead to the videos there, but not from the same folder.
@@ -210,7 +212,7 @@ class Extraction:
         if settings.model:
             settings = replace(settings, model=str(Path(settings.model).absolute()))
         work = partial(Extractor, settings, self.options)
-        return run_on_dask(
+        yield from run_on_dask(
             work, tasks, self.options.dask, self.options.timeout, self.videos.absolute()
         )
 

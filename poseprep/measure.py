@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from poseprep.clip import Clip
-from poseprep.errors import VideoError
+from poseprep.errors import InputError, VideoError
 from poseprep.find import Video
 from poseprep.labels import Label
 from poseprep.landmarkers import LANDMARKERS, Landmarker, Landmarks, Track
@@ -47,8 +47,13 @@ class Piece(NamedTuple):
 class Extractor:
     """What a worker process holds: one landmarker, for all the videos it is given."""
 
-    def __init__(self, settings: ExtractSettings, options: ExtractOptions = ExtractOptions()):
-        self._landmarker = make_landmarker(settings, options)
+    def __init__(
+        self,
+        settings: ExtractSettings,
+        options: ExtractOptions = ExtractOptions(),
+        shared: str = "",
+    ):
+        self._landmarker = make_landmarker(settings, options, shared)
         # What fails for every video must end the run, and not become a problem of each of them.
         with self._landmarker.tracker():
             pass
@@ -66,18 +71,26 @@ class Extractor:
             return
         except VideoError as error:
             reason = str(error)
+        except InputError:  # such as a GPU that is lost: it is not this video's fault
+            raise
         except Exception as error:  # one odd video must not end a run of days: it is recorded
             reason = f"failed unexpectedly: {type(error).__name__}: {error}"
         yield Outcome(video.key, [], {segment.key: reason for segment in segments}, *stat)
 
 
 def make_landmarker(
-    settings: ExtractSettings, options: ExtractOptions = ExtractOptions()
+    settings: ExtractSettings, options: ExtractOptions = ExtractOptions(), shared: str = ""
 ) -> Landmarker:
-    """The landmarker that was chosen, given what it reads of settings and options."""
+    """The landmarker that was chosen, given what it reads of settings and options.
+
+    Args:
+        shared: what the landmarker of another process shares, if anything.
+    """
     chosen = asdict(settings) | asdict(options)
-    reads = LANDMARKER_READS[settings.landmarker]
-    return LANDMARKERS[settings.landmarker](**{name: chosen[name] for name in reads})
+    values = {name: chosen[name] for name in LANDMARKER_READS[settings.landmarker]}
+    if shared:
+        values["shared"] = shared
+    return LANDMARKERS[settings.landmarker](**values)
 
 
 def extract_clip(video: Video, landmarker: Landmarker, label: Label = Label()) -> Clip:

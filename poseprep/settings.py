@@ -13,7 +13,7 @@ LANDMARKER_READS = {
     "mediapipe": ("face", "recover"),
     "batched": (
         *("face", "recover", "track", "smooth", "precision", "model"),
-        *("device", "batch"),
+        *("device", "batch", "compile"),
     ),
 }
 LANDMARKER_NAMES = tuple(LANDMARKER_READS)
@@ -86,6 +86,9 @@ class ExtractOptions:
     dask: str = setting("", "address of a Dask scheduler whose workers do the work")
     device: str = setting("auto", "batched: where the networks run", choices=DEVICES)
     batch: int = setting(16, "batched: frames looked at together", minimum=1)
+    compile: bool = setting(
+        False, "batched: compile the networks for the GPU, which takes minutes at the start"
+    )
 
     def part(self) -> tuple[int, int]:
         """The shard as numbers, (1, 1) where there is none.

@@ -29,7 +29,7 @@ MEDIAN, P95, PRESENCE = 0.002, 0.01, 0.98
 
 @pytest.fixture(scope="module")
 def engine():
-    return make_engine(read_models(face=True), "cpu", "float32", 8)
+    return make_engine(read_models(face=True), "cpu")
 
 
 @pytest.fixture(scope="module")

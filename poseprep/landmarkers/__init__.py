@@ -64,6 +64,14 @@ class Landmarker(Protocol):
         """
         ...
 
+    def shared(self) -> AbstractContextManager[str]:
+        """What the worker processes of one machine share, while they work.
+
+        Yields its address, for `poseprep.measure.make_landmarker` in each of them; empty where
+        everyone has their own.
+        """
+        ...
+
     def describe(self) -> dict[str, Any]:
         """Name, version, models and settings, as they are written into a store."""
         ...
@@ -94,6 +102,8 @@ def _batched(
     model: str = ExtractSettings.model,
     device: str = ExtractOptions.device,
     batch: int = ExtractOptions.batch,
+    compile: bool = ExtractOptions.compile,
+    shared: str = "",
 ) -> Landmarker:
     from poseprep.landmarkers.batched.landmarker import BatchedHolistic
 
@@ -106,6 +116,8 @@ def _batched(
         batch=batch,
         precision=precision,
         model=model,
+        compile=compile,
+        shared=shared,
     )
 
 

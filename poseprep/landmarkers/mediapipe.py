@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
@@ -60,6 +60,9 @@ class MediaPipeHolistic:
         """A frame of `HOLISTIC` as one of this landmarker's skeleton."""
         points, confidence, source = whole
         return Landmarks(points[self._points], confidence[self._points], source[self._parts])
+
+    def shared(self) -> AbstractContextManager[str]:
+        return nullcontext("")
 
     def describe(self) -> dict[str, Any]:
         settings = SETTINGS | (ALONE if self._alone else {})

@@ -69,6 +69,11 @@ class Engine(Protocol):
         """
         ...
 
-    def describe(self) -> dict[str, str]:
-        """Engine, version, precision: what a store records."""
+
+@runtime_checkable
+class LocalEngine(Engine, Protocol):
+    """An engine in this process."""
+
+    def join(self, loaded: Sequence[Any]) -> Any:
+        """Several lots of frames, each as `load` gave it, as one, in order."""
         ...

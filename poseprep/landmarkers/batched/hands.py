@@ -65,7 +65,8 @@ def find(
     wrist, pinky, index = SIDES[side]
     shown = np.flatnonzero(bodies[:, wrist, 3] > f32(_VISIBILITY))
     sizes = view.sizes[which[shown]]
-    places = near(*(bodies[shown, i, :2] * sizes for i in (wrist, pinky, index)), sizes)
+    corners = [bodies[shown, i, :2] * sizes for i in (wrist, pinky, index)]
+    places = near(corners[0], corners[1], corners[2], sizes)
     kept = usable(places)
     shown, places, sizes = shown[kept], places[kept], sizes[kept]
     crops = Crops.of(view, which[shown], places)

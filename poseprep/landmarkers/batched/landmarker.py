@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from ctypes.util import find_library
 from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,19 @@ from jaxtyping import UInt8
 
 from poseprep.errors import InputError
 from poseprep.landmarkers import AtOnce, Landmarks, Track
-from poseprep.landmarkers.batched.engine import Engine
+from poseprep.landmarkers.batched.engine import Engine, LocalEngine
 from poseprep.landmarkers.batched.hands import see
 from poseprep.landmarkers.batched.holistic import landmark
-from poseprep.landmarkers.batched.models import read_models
+from poseprep.landmarkers.batched.models import Model, read_models
+from poseprep.landmarkers.batched.shared import SharedEngine, sharing
 from poseprep.landmarkers.batched.smoothing import BodySmoother
 from poseprep.landmarkers.batched.tracking import Tracker
 from poseprep.landmarkers.second_look import SecondLook, Trust
 from poseprep.skeleton import FACES, HOLISTIC
 from poseprep.version import toolkit_version
+
+# On a GPU: more fill it no better, and take memory.
+_CROPS_AT_ONCE = 128
 
 
 class BatchedHolistic:
@@ -42,6 +48,8 @@ class BatchedHolistic:
         batch: frames looked at together.
         precision: of the networks on a GPU.
         model: a `.task` bundle with networks to take instead of MediaPipe's own; empty is none.
+        compile: compile the networks for a GPU.
+        shared: the address of an engine that other processes use, too; see `shared`.
 
     Raises:
         InputError: there is no such GPU, or the bundle is none.
@@ -58,6 +66,8 @@ class BatchedHolistic:
         batch: int = 16,
         precision: str = "float32",
         model: str = "",
+        compile: bool = False,
+        shared: str = "",
     ):
         self.skeleton = HOLISTIC.select(FACES[face])
         self._face = "face" in self.skeleton.parts
@@ -71,14 +81,23 @@ class BatchedHolistic:
                 f"--precision {precision}: expected a GPU, and this is a CPU, where the networks "
                 "run in float32; leave --precision out"
             )
+        self._compile, self._address = compile, shared
         self._made: Engine | None = None
 
     @property
     def _engine(self) -> Engine:
         """Made when it is needed: describing a landmarker needs no networks in memory."""
         if self._made is None:
-            self._made = make_engine(self._models, self._device, self._precision, self._batch)
+            self._made = SharedEngine(self._address) if self._address else self._maker()
         return self._made
+
+    @property
+    def _maker(self) -> Callable[[], LocalEngine]:
+        return partial(make_engine, self._models, self._device, self._precision, self._compile)
+
+    def shared(self) -> AbstractContextManager[str]:
+        """A GPU is one process's, which looks at everybody's frames; cores are everyone's own."""
+        return sharing(self._maker) if self._device == "cuda" else nullcontext("")
 
     @contextmanager
     def tracker(self) -> Iterator[Track]:
@@ -120,7 +139,7 @@ class BatchedHolistic:
         return {
             "name": "batched",
             "version": toolkit_version(),
-            "engine": self._engine.describe(),
+            "engine": described(self._device, self._precision),
             "models": {name: model.sha256 for name, model in self._models.items()},
             "settings": settings | ({"second_look": asdict(Trust())} if self._recover else {}),
         }
@@ -163,7 +182,15 @@ def chosen_device(device: str) -> str:
     return "cpu"
 
 
-def make_engine(models: Any, device: str, precision: str, batch: int) -> Engine:
+def described(device: str, precision: str) -> dict[str, str]:
+    """What a store records of the engine on a device."""
+    name, package = ("litert", "ai-edge-litert") if device == "cpu" else ("torch", "torch")
+    return {"engine": name, "version": version(package), "precision": precision}
+
+
+def make_engine(
+    models: Mapping[str, Model], device: str, precision: str = "float32", compile: bool = False
+) -> LocalEngine:
     """LiteRT on a CPU, torch on a GPU."""
     if device == "cpu":
         from poseprep.landmarkers.batched.litert_engine import LiteRTEngine
@@ -171,4 +198,4 @@ def make_engine(models: Any, device: str, precision: str, batch: int) -> Engine:
         return LiteRTEngine(models)
     from poseprep.landmarkers.batched.torch_engine import TorchEngine
 
-    return TorchEngine(models, device, precision, batch)
+    return TorchEngine(models, device, precision, _CROPS_AT_ONCE, compile)

@@ -7,7 +7,6 @@ stays in the cache.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 
 import cv2
 import numpy as np
@@ -40,6 +39,9 @@ class LiteRTEngine:
     def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Frames:
         return list(frames)
 
+    def join(self, loaded: Sequence[Frames]) -> Frames:
+        return [frame for frames in loaded for frame in frames]
+
     def look(
         self, network: str, frames: Frames, which: Int[np.ndarray, " K"], places: Rectangles
     ) -> list[Float[np.ndarray, "K ..."]]:
@@ -55,13 +57,6 @@ class LiteRTEngine:
             strict=True,
         )
         return [np.concatenate(row) for row in rows]
-
-    def describe(self) -> dict[str, str]:
-        return {
-            "engine": "litert",
-            "version": version("ai-edge-litert"),
-            "precision": "float32",
-        }
 
 
 class _Network:

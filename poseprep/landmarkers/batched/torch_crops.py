@@ -8,6 +8,7 @@ opencv/modules/imgproc/src/imgwarp.cpp (WarpPerspectiveInvoker, remapBilinear).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +54,16 @@ def upload(frames: Sequence[UInt8[np.ndarray, "H W 3"]], device: torch.device) -
     first = ends - sizes.prod(dim=1)
     parts = (pixels, first, sizes[:, 0], sizes[:, 1])
     return Frames(*(part.to(device, non_blocking=on_gpu) for part in parts))
+
+
+def joined(lots: Sequence[Frames]) -> Frames:
+    """Several lots of frames as one, in order."""
+    sizes = [len(frames.pixels) for frames in lots]
+    firsts = [
+        frames.first + start for frames, start in zip(lots, accumulate([0, *sizes]), strict=False)
+    ]
+    pixels, _, height, width = (torch.cat(parts) for parts in zip(*lots, strict=True))
+    return Frames(pixels, torch.cat(firsts), height, width)
 
 
 def cut(

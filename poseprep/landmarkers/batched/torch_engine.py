@@ -20,7 +20,7 @@ from poseprep.landmarkers.batched.crops import to_frame
 from poseprep.landmarkers.batched.engine import LENSES, Rectangles
 from poseprep.landmarkers.batched.models import Model
 from poseprep.landmarkers.batched.network import Network, read_network
-from poseprep.landmarkers.batched.torch_crops import Frames, cut, to_levels, upload
+from poseprep.landmarkers.batched.torch_crops import Frames, cut, joined, to_levels, upload
 from poseprep.landmarkers.batched.torch_heat_maps import refined
 from poseprep.landmarkers.batched.torch_network import TorchNetwork
 
@@ -71,6 +71,9 @@ class TorchEngine:
     def load(self, frames: Sequence[UInt8[np.ndarray, "H W 3"]]) -> Frames:
         return upload(frames, self._device)
 
+    def join(self, loaded: Sequence[Frames]) -> Frames:
+        return loaded[0] if len(loaded) == 1 else joined(loaded)
+
     @torch.inference_mode()
     def look(
         self, network: str, frames: Frames, which: Int[np.ndarray, " K"], places: Rectangles
@@ -101,13 +104,6 @@ class TorchEngine:
         if self._device.type != "cuda":
             return tensor.to(self._device)
         return tensor.pin_memory().to(self._device, non_blocking=True)
-
-    def describe(self) -> dict[str, str]:
-        return {
-            "engine": "torch",
-            "version": torch.__version__,
-            "precision": self._precision,
-        }
 
 
 def batches(count: int, most: int, even: bool) -> Iterator[tuple[Int[np.ndarray, " N"], int]]:

@@ -1,0 +1,176 @@
+"""MediaPipe's networks, read from its files: in torch as in LiteRT; strangers' files are refused."""
+
+import zipfile
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from conftest import REPOSITORY
+
+from poseprep.errors import InputError
+from poseprep.landmarkers.batched.engine import LENSES
+from poseprep.landmarkers.batched.flatbuffer import pack, unpack
+from poseprep.landmarkers.batched.litert_model import for_litert
+from poseprep.landmarkers.batched.models import FILES, read_models
+from poseprep.landmarkers.batched.network import read_network
+from poseprep.landmarkers.batched.sparse import densified
+from poseprep.landmarkers.batched.torch_network import TorchNetwork
+from poseprep.landmarkers.mediapipe_graph import wheel
+
+# On noise the pose network's depths are sums of thousands that cancel out: LiteRT is 4e-3 from
+# double precision there, torch 1e-3.
+TOLERANCE = dict.fromkeys(LENSES, 1e-3) | {"pose_landmarks": 1e-2}
+
+
+@pytest.fixture(scope="module")
+def models():
+    return read_models(face=True)
+
+
+def in_litert(model, crops: np.ndarray) -> list[np.ndarray]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    network = Interpreter(model_content=for_litert(model.data, model.outputs, ""), num_threads=1)
+    network.allocate_tensors()
+    rows = []
+    for crop in crops:
+        network.set_tensor(network.get_input_details()[0]["index"], crop[None])
+        network.invoke()
+        rows.append([network.get_tensor(o["index"]) for o in network.get_output_details()])
+    return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+
+@pytest.mark.parametrize("name", LENSES)
+def test_a_network_in_torch_is_the_one_in_litert(models, name):
+    model, lens = models[name], LENSES[name]
+    crops = np.random.default_rng(0).uniform(lens.low, lens.high, (2, lens.size, lens.size, 3))
+    crops = crops.astype(np.float32)
+    with torch.inference_mode():
+        network = TorchNetwork(read_network(model.data, model.outputs, name))
+        found = [x.numpy() for x in network(torch.from_numpy(crops))]
+    for ours, theirs in zip(found, in_litert(model, crops), strict=True):
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE[name])
+
+
+def test_what_only_the_mask_of_the_person_needs_does_not_run(models):
+    model = models["pose_landmarks"]
+    read, all_of_it = (
+        read_network(model.data, outputs, "").operators for outputs in (model.outputs, range(5))
+    )
+    assert len(read) < len(all_of_it)
+    assert [o for o in all_of_it if o in read] == list(read)
+
+
+def test_traced_and_compiled_a_network_says_the_same(models):
+    model = models["hand_recrop"]
+    network = TorchNetwork(read_network(model.data, model.outputs, ""))
+    network.forward = network.forward.__wrapped__.__get__(network)  # tracing knows no shape checks
+    traced = torch.compile(torch.fx.symbolic_trace(network), backend="eager", fullgraph=True)
+    with torch.inference_mode():
+        for size in (1, 2):
+            crops = torch.rand(size, 256, 256, 3)
+            assert torch.equal(traced(crops)[0], network(crops)[0])
+
+
+def level(size=None, segments=None, indices=None) -> SimpleNamespace:
+    return SimpleNamespace(
+        format=0 if segments is None else 1,
+        denseSize=size,
+        arraySegments=SimpleNamespace(values=segments),
+        arrayIndices=SimpleNamespace(values=indices),
+    )
+
+
+def test_a_sparse_matrix_by_hand():
+    rows = SimpleNamespace(
+        traversalOrder=[0, 1],
+        blockMap=None,
+        dimMetadata=[level(3), level(None, [0, 1, 1, 3], [2, 0, 3])],
+    )
+    expected = [[0, 0, 1, 0], [0, 0, 0, 0], [2, 0, 0, 3]]
+    assert densified(np.array([1, 2, 3]), rows, (3, 4)).tolist() == expected
+    # Two columns in a block: the second block of the first row, the first of the second.
+    blocks = SimpleNamespace(
+        traversalOrder=[0, 1, 2],
+        blockMap=[1],
+        dimMetadata=[level(2), level(None, [0, 1, 2], [1, 0]), level(2)],
+    )
+    expected = [[0, 0, 1, 2], [3, 4, 0, 0]]
+    assert densified(np.array([1, 2, 3, 4]), blocks, (2, 4)).tolist() == expected
+    with pytest.raises((ValueError, IndexError)):
+        densified(np.array([1, 2, 3]), rows, (3, 3))
+
+
+def bundle(path, **members: bytes):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(f"{name}.tflite", data)
+    return path
+
+
+def test_a_bundle_takes_the_place_of_the_networks_it_fits(models, tmp_path):
+    """Whatever its files are called, and in whatever order its outputs stand."""
+    turned = unpack(models["pose_landmarks"].data, "")
+    turned.subgraphs[0].outputs = turned.subgraphs[0].outputs[::-1]
+    palm = wheel() / "modules/palm_detection/palm_detection_full.tflite"
+    path = bundle(tmp_path / "pose.task", landmarks=pack(turned), palm=palm.read_bytes())
+    found = read_models(face=True, bundle=path)
+    assert found["pose_landmarks"].outputs == (4, 3, 1)
+    assert found["pose_landmarks"].sha256 != models["pose_landmarks"].sha256
+    assert {n: m for n, m in found.items() if n != "pose_landmarks"} == {
+        n: m for n, m in models.items() if n != "pose_landmarks"
+    }
+
+
+def test_outputs_of_one_shape_are_told_apart_by_their_names(models, tmp_path):
+    model = unpack(models["hand_landmarks"].data, "")
+    (graph,) = model.subgraphs
+    graph.outputs = graph.outputs[[3, 2, 1, 0]]
+    hand = read_models(face=False, bundle=bundle(tmp_path / "hand.task", hand=pack(model)))
+    assert hand["hand_landmarks"].outputs == (3, 2, 1)
+    graph.tensors[graph.outputs[0]].name = graph.tensors[graph.outputs[3]].name
+    with pytest.raises(InputError, match="same input and outputs"):
+        read_models(face=False, bundle=bundle(tmp_path / "hand.task", hand=pack(model)))
+
+
+def test_a_bundle_that_is_none_is_refused(models, tmp_path):
+    def refused(path, match):
+        with pytest.raises(InputError, match=match):
+            read_models(face=True, bundle=path)
+
+    palm = wheel() / "modules/palm_detection/palm_detection_full.tflite"
+    recrop = models["hand_recrop"].data
+    refused(tmp_path / "nowhere.task", "cannot be read")
+    refused(tmp_path, "cannot be read")
+    refused(palm, "no zip archive")
+    refused(bundle(tmp_path / "empty.task"), "none in 0 files")
+    refused(bundle(tmp_path / "text.task", a=b"no network, though long enough"), "that is none")
+    refused(bundle(tmp_path / "palm.task", palm=palm.read_bytes()), "same input and outputs")
+    refused(bundle(tmp_path / "two.task", a=recrop, b=recrop), "one network for hand_recrop")
+    refused(bundle(tmp_path / "bomb.task", a=bytes(201 << 20)), "of 201 MB")
+
+
+def test_a_damaged_network_is_refused_or_harmless(models, tmp_path):
+    """Its bytes are checked here, before a native library sees them."""
+    data, generator = models["hand_recrop"].data, np.random.default_rng(0)
+    refused = 0
+    for i in range(60):
+        damaged = bytearray(data[: generator.integers(9, len(data))] if i % 3 == 0 else data)
+        for _ in range(5):
+            damaged[-generator.integers(1, min(len(damaged), 20_000))] = generator.integers(256)
+        try:
+            found = read_models(face=False, bundle=bundle(tmp_path / "d.task", d=bytes(damaged)))
+        except InputError as error:
+            refused += "d.task" in str(error)
+        else:
+            read_network(found["hand_recrop"].data, found["hand_recrop"].outputs, "")
+    assert refused > 20
+
+
+def test_the_wheel_s_networks_are_read_where_they_lie(models):
+    for name, path in FILES.items():
+        assert models[name].data == (wheel() / "modules" / path).read_bytes()
+    ours = [*REPOSITORY.glob("poseprep/**/*"), *REPOSITORY.glob("data/**/*")]
+    assert not [path for path in ours if path.suffix in (".tflite", ".task", ".binarypb")]
