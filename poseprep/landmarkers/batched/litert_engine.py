@@ -6,7 +6,9 @@ stays in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -34,7 +36,8 @@ class LiteRTEngine:
     """
 
     def __init__(self, models: Mapping[str, Model], threads: int = 1):
-        self._networks = {name: _Network(model, threads) for name, model in models.items()}
+        with _silence():
+            self._networks = {name: _Network(model, threads) for name, model in models.items()}
 
     def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Frames:
         return list(frames)
@@ -57,6 +60,19 @@ class LiteRTEngine:
             strict=True,
         )
         return [np.concatenate(row) for row in rows]
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """LiteRT greets past Python, on the terminal, where the progress bar is."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class _Network:
