@@ -1,4 +1,4 @@
-"""`slr bench extract`: how fast extraction is, beside a plain MediaPipe loop in the same run."""
+"""`slr bench extract`: how fast extraction is, beside plain MediaPipe loops in the same run."""
 
 import json
 import os
@@ -8,12 +8,14 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from poseprep.errors import InputError
 from poseprep.find import find_videos
 from poseprep.machine import machine
+from poseprep.settings import LANDMARKER_NAMES
 from poseprep.store import KeypointStore
 
 _LOOK_SECONDS = 0.05
@@ -21,17 +23,45 @@ _READ_SECONDS = 1.0
 HANDS_AND_BODY = ("body", "left_hand", "right_hand")
 
 
+class Way(NamedTuple):
+    """One way of extracting.
+
+    Attributes:
+        name: for a person.
+        mode: what it is compared with: `video`, MediaPipe following a person, or `static`, its
+            static mode.
+        flags: of `slr extract`; None is the plain loop.
+    """
+
+    name: str
+    mode: str
+    flags: tuple[str, ...] | None = None
+
+
+# A landmarker → the modes and flags it is measured with.
+# The plain loop gives lost hands no second look: like is measured with like.
+_FLAGS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
+    "mediapipe": [("video", ("--no-recover",)), ("video", ())],
+    "batched": [
+        ("video", ("--landmarker", "batched", "--track", "--smooth", "--no-recover")),
+        ("static", ("--landmarker", "batched", "--no-recover")),
+    ],
+}
+
+
 @dataclass(frozen=True)
 class Row:
     """One way of extracting, measured from the start of its process to the end.
 
     Attributes:
+        mode: see `Way`.
         cpu_ms: CPU time of all its processes for a frame.
         peak_mib: resident memory of its largest process, at most, MiB.
         bytes: of the store, for a frame; 0 where there is none.
     """
 
     name: str
+    mode: str
     frames: int
     seconds: float
     cpu_ms: float
@@ -48,16 +78,45 @@ class Bench:
     """The table, and what it was measured on.
 
     Attributes:
-        rows: the plain loop first.
-        inside_ms: CPU time for a frame inside MediaPipe's `process`, in the plain loop.
+        rows: of every mode the plain loop first.
+        inside_ms: mode → CPU time for a frame inside MediaPipe's `process`, in the plain loop.
         read_rate: frames a second of body and hands, read from the store.
     """
 
     rows: list[Row]
-    inside_ms: float
+    inside_ms: dict[str, float]
     read_rate: float
     videos: int
     machine: str
+
+    def plain(self, mode: str) -> Row:
+        """The plain loop of a mode, with which its rows are compared."""
+        return next(row for row in self.rows if row.mode == mode)
+
+
+def ways(
+    workers: int, landmarkers: Sequence[str] = LANDMARKER_NAMES, runs_on: Sequence[str] = ()
+) -> list[Way]:
+    """All that is measured, mode by mode.
+
+    Args:
+        workers: each is measured with so many, and with one.
+        runs_on: flags for the batched landmarker, such as `--device cpu`.
+    """
+    found: dict[str, list[Way]] = {}
+    for landmarker in landmarkers:
+        for mode, flags in _FLAGS[landmarker]:
+            for count in sorted({workers, 1}, reverse=True):
+                name = " ".join(("slr extract", *flags)) + f", workers: {count}"
+                where = tuple(runs_on) if landmarker == "batched" else ()
+                way = Way(name, mode, (*flags, *where, "--workers", str(count)))
+                found.setdefault(mode, []).append(way)
+    plain = {"video": "plain MediaPipe loop", "static": "plain MediaPipe loop, static mode"}
+    return [
+        way
+        for mode, ours in found.items()
+        for way in (Way(f"{plain[mode]}, 1 process", mode), *ours)
+    ]
 
 
 def bench_extract(
@@ -65,10 +124,13 @@ def bench_extract(
     workers: int,
     rounds: int = 1,
     tell: Callable[[str], None] = lambda text: None,
+    landmarkers: Sequence[str] = LANDMARKER_NAMES,
+    runs_on: Sequence[str] = (),
 ) -> Bench:
-    """Measure the plain loop, `slr extract --no-recover` and `slr extract`, in turns.
+    """Measure plain loops and `slr extract` with every landmarker, in turns.
 
     Args:
+        workers, landmarkers, runs_on: see `ways`.
         rounds: how often each is run; what is told is their sum. Machines are shared, and their
             speed drifts: more rounds even it out.
         tell: told what is being measured.
@@ -78,29 +140,21 @@ def bench_extract(
     """
     found = [video for video in find_videos(videos).videos if not video.images]
     paths = [str(video.path) for video in found]
-    ways = {
-        "plain MediaPipe loop, 1 process": [],
-        f"slr extract --no-recover, workers: {workers}": ["--no-recover", "--workers", workers],
-        f"slr extract, workers: {workers}": ["--workers", workers],
-    }
-    if workers > 1:
-        ways["slr extract --no-recover, workers: 1"] = ["--no-recover", "--workers", 1]
-    measured: dict[str, list[Row]] = {name: [] for name in ways}
-    inside: list[float] = []
+    chosen = ways(workers, landmarkers, runs_on)
+    measured: dict[Way, list[Row]] = {way: [] for way in chosen}
+    inside: dict[str, list[float]] = {way.mode: [] for way in chosen}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
-            for name, flags in ways.items():
-                tell(name)
-                if not flags:
-                    row, spent = _plain_loop(name, paths)
+            for way in chosen:
+                tell(way.name)
+                if way.flags is None:
+                    row, spent = _plain_loop(way, paths)
                     if not row.frames:
                         raise InputError(f"{videos}: not a frame could be read; give whole videos")
-                    inside.append(1000 * spent / row.frames)
+                    inside[way.mode].append(1000 * spent / row.frames)
                 else:
-                    row = _extract(
-                        name, videos, Path(folder, "out.h5"), [str(flag) for flag in flags]
-                    )
-                measured[name].append(row)
+                    row = _extract(way, videos, Path(folder, "out.h5"), way.flags)
+                measured[way].append(row)
         read_rate = _read_rate(Path(folder, "out.h5"))
     rows = [_together(runs) for runs in measured.values()]
     if len({row.frames for row in rows}) != 1:
@@ -108,25 +162,27 @@ def bench_extract(
         raise InputError(
             f"{videos}: not all of them read the same frames ({counts}); bench with whole videos"
         )
-    return Bench(rows, sum(inside) / len(inside), read_rate, len(found), machine())
+    inside_ms = {mode: sum(each) / len(each) for mode, each in inside.items()}
+    return Bench(rows, inside_ms, read_rate, len(found), machine())
 
 
-def _plain_loop(name: str, paths: Sequence[str]) -> tuple[Row, float]:
-    command = [sys.executable, "-m", "poseprep.landmarkers.plain_loop", *paths]
+def _plain_loop(way: Way, paths: Sequence[str]) -> tuple[Row, float]:
+    flags = ["--static"] if way.mode == "static" else []
+    command = [sys.executable, "-m", "poseprep.landmarkers.plain_loop", *flags, *paths]
     output, seconds, cpu, peak = _run(command)
     said = json.loads(output)
     frames = max(1, said["frames"])
-    return Row(name, said["frames"], seconds, 1000 * cpu / frames, peak), said["cpu_seconds"]
+    row = Row(way.name, way.mode, said["frames"], seconds, 1000 * cpu / frames, peak)
+    return row, said["cpu_seconds"]
 
 
-def _extract(name: str, videos: Path, out: Path, flags: Sequence[str]) -> Row:
+def _extract(way: Way, videos: Path, out: Path, flags: Sequence[str]) -> Row:
     command = [sys.executable, "-m", "slr_toolkit.cli", "extract", str(videos), str(out)]
     _, seconds, cpu, peak = _run([*command, "--quiet", "--overwrite", *flags])
     with KeypointStore(out) as store:
         frames = max(1, store.frames)
-        return Row(
-            name, store.frames, seconds, 1000 * cpu / frames, peak, out.stat().st_size / frames
-        )
+        cpu_ms, stored = 1000 * cpu / frames, out.stat().st_size / frames
+        return Row(way.name, way.mode, store.frames, seconds, cpu_ms, peak, stored)
 
 
 def _run(command: Sequence[str]) -> tuple[bytes, float, float, float]:
@@ -188,11 +244,9 @@ def _read_rate(path: Path) -> float:
 def _together(runs: Sequence[Row]) -> Row:
     """Several runs of one way as one."""
     count = len(runs)
-    return Row(
-        runs[0].name,
-        runs[0].frames,
-        sum(run.seconds for run in runs) / count,
-        sum(run.cpu_ms for run in runs) / count,
-        max(run.peak_mib for run in runs),
-        runs[-1].bytes,
+    return replace(
+        runs[-1],
+        seconds=sum(run.seconds for run in runs) / count,
+        cpu_ms=sum(run.cpu_ms for run in runs) / count,
+        peak_mib=max(run.peak_mib for run in runs),
     )

@@ -113,19 +113,20 @@ def bench_parity(
     check_read(settings, options)
     found = find_videos(videos, settings.fps)
     problems, seen = dict(found.unreadable), dict[str, Seen]()
-    work = partial(_comparer, settings, options, reference)
-    for report in run_tasks(work, found.videos, min(workers, max(1, len(found.videos)))):
-        if not report.last:
-            continue
-        key = found.videos[report.task].key
-        tell(key)
-        if not isinstance(report.value, Seen):
-            problems[key] = f"the worker process ended {ATTEMPTS} times on it"
-            continue
-        if report.value.problem:
-            problems[key] = report.value.problem
-        if report.value.parts:
-            seen[key] = report.value
+    with make_landmarker(settings, options).shared() as shared:
+        work = partial(_comparer, settings, options, reference, shared)
+        for report in run_tasks(work, found.videos, min(workers, max(1, len(found.videos)))):
+            if not report.last:
+                continue
+            key = found.videos[report.task].key
+            tell(key)
+            if not isinstance(report.value, Seen):
+                problems[key] = f"the worker process ended {ATTEMPTS} times on it"
+                continue
+            if report.value.problem:
+                problems[key] = report.value.problem
+            if report.value.parts:
+                seen[key] = report.value
     if not seen:
         reasons = "; ".join(f"{key}: {reason}" for key, reason in problems.items())
         raise InputError(f"{videos}: expected videos that can be read, found none ({reasons})")
@@ -177,7 +178,7 @@ def write_report(path: Path, parity: Parity) -> None:
 
 
 def _comparer(
-    settings: ExtractSettings, options: ExtractOptions, reference: str | None
+    settings: ExtractSettings, options: ExtractOptions, reference: str | None, shared: str
 ) -> Callable[[Video], Iterator[Seen]]:
     """What a worker process does."""
     from poseprep.landmarkers.mediapipe import MediaPipeHolistic
@@ -185,7 +186,7 @@ def _comparer(
     follows = settings.track or settings.landmarker == "mediapipe"
     alone = not follows if reference is None else reference == "static"
     mediapipe = MediaPipeHolistic(settings.face, settings.recover, alone)
-    candidate = make_landmarker(settings, options)
+    candidate = make_landmarker(settings, options, shared)
 
     def do(video: Video) -> Iterator[Seen]:
         yield compare_video(video, mediapipe, candidate)

@@ -28,23 +28,28 @@ def accuracy_table(rows: list[Accuracy]) -> str:
 
 
 def bench_table(bench: Bench) -> str:
-    """`slr bench extract`: the first row is what the others are compared with."""
-    plain, *_ = bench.rows
+    """`slr bench extract`: rows are compared with the plain loop of their mode, the first row."""
+    wide = 2 + max(len(row.name) for row in bench.rows)
+    frames = bench.rows[0].frames
     lines = [
-        f"{count(bench.videos, 'video')}, {count(plain.frames, 'frame')}; {bench.machine}",
+        f"{count(bench.videos, 'video')}, {count(frames, 'frame')}; {bench.machine}",
         "",
-        f"{'':<42}{'frames/s':>10}{'speed':>8}{'CPU ms/frame':>14}{'peak MiB':>10}"
-        f"{'bytes/frame':>13}",
+        f"{'':<{wide}}{'frames/s':>10}{'speed':>8}{'CPU ms/frame':>14}{'a core':>9}"
+        f"{'peak MiB':>10}{'bytes/frame':>13}",
     ]
     for row in bench.rows:
+        plain = bench.plain(row.mode)
+        if row is plain and len(lines) > 3:
+            lines.append("")
         stored = f"{row.bytes:13,.0f}" if row.bytes else f"{'–':>13}"
         lines.append(
-            f"{row.name:<42}{row.rate:10.1f}{row.rate / plain.rate:7.2f}×{row.cpu_ms:14.1f}"
-            f"{row.peak_mib:10.0f}{stored}"
+            f"{row.name:<{wide}}{row.rate:10.1f}{row.rate / plain.rate:7.2f}×{row.cpu_ms:14.1f}"
+            f"{plain.cpu_ms / row.cpu_ms:8.2f}×{row.peak_mib:10.0f}{stored}"
         )
+    inside = ", ".join(f"{ms:.1f} ms/frame ({mode})" for mode, ms in bench.inside_ms.items())
     lines += [
         "",
-        f"CPU inside MediaPipe's own process(), in the plain loop: {bench.inside_ms:.1f} ms/frame",
+        f"CPU inside MediaPipe's own process(), in the plain loop: {inside}",
         f"reading body and hands from the store: {bench.read_rate:,.0f} frames/s",
     ]
     return "\n".join(lines)

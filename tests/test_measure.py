@@ -1,6 +1,6 @@
 """One video to keypoints, with landmarkers that answer at once or several frames later."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -46,6 +46,9 @@ class Late:
     def _look(self):
         found, self.frames = list(map(grey, self.frames)), []
         return found
+
+    def shared(self):
+        return nullcontext("")
 
     def describe(self):
         return {"name": "late"}
