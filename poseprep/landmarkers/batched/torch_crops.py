@@ -41,7 +41,7 @@ class Frames(NamedTuple):
     width: Int[Tensor, " F"]
 
 
-def upload(frames: Sequence[UInt8[np.ndarray, "H W 3"]], device: torch.device) -> Frames:
+def upload(frames: Sequence[UInt8[np.ndarray, "_ _ 3"]], device: torch.device) -> Frames:
     """Frames in one transfer; it does not wait for a GPU."""
     sizes = torch.tensor([frame.shape[:2] for frame in frames], dtype=torch.int64).reshape(-1, 2)
     ends = sizes.prod(dim=1).cumsum(0)

@@ -68,7 +68,7 @@ class TorchEngine:
                 for i in network.outputs
             ]
 
-    def load(self, frames: Sequence[UInt8[np.ndarray, "H W 3"]]) -> Frames:
+    def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Frames:
         return upload(frames, self._device)
 
     def join(self, loaded: Sequence[Frames]) -> Frames:
