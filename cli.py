@@ -668,6 +668,23 @@ def parity_command(
         context.exit(EXIT_PROBLEMS)
 
 
+@bench.command("networks")
+@click.argument("videos", type=click.Path(path_type=Path))
+@click.option(
+    "--frames", type=click.IntRange(1), default=128, show_default=True, help="At most so many."
+)
+@config_options(ExtractSettings, only=("track", "precision"))
+@config_options(ExtractOptions, only=("device", "batch", "compile"))
+def bench_networks(videos: Path, frames: int, **chosen: Any) -> None:
+    """Where the batched landmarker's time goes for a frame of VIDEOS, beside the machine's peak.
+
+    Decoding, transfer, each of the networks and the geometry between them, in one process.
+    """
+    from poseprep import bench_networks
+
+    say(bench_networks.table(bench_networks.bench_networks(videos, frames, **chosen)))
+
+
 @bench.command("train")
 @click.option("--points", type=click.Choice(("hand", "signing")), default="hand", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Of a CPU.  [default: all cores]")

@@ -75,12 +75,7 @@ class BatchedHolistic:
         self._points = HOLISTIC.indices(self.skeleton.names)
         self._parts = [i for i, part in enumerate(HOLISTIC.parts) if part in self.skeleton.parts]
         self._models = read_models(self._face, Path(model) if model else None)
-        self._device, self._precision = chosen_device(device), precision
-        if self._device == "cpu" and precision != "float32":
-            raise InputError(
-                f"--precision {precision}: expected a GPU, and this is a CPU, where the networks "
-                "run in float32; leave --precision out"
-            )
+        self._device, self._precision = chosen_device(device, precision), precision
         self._compile, self._address = compile, shared
         self._made: Engine | None = None
 
@@ -161,25 +156,31 @@ class _Batches:
         return self._look(frames) if frames else ()
 
 
-def chosen_device(device: str) -> str:
+def chosen_device(device: str, precision: str = "float32") -> str:
     """`cpu` or `cuda`.
 
     Raises:
-        InputError: `cuda` is wanted, and torch sees none.
+        InputError: `cuda` is wanted, and torch sees none; or a CPU cannot work in this precision.
     """
-    if device == "cpu" or (device == "auto" and find_library("cuda") is None):
-        return "cpu"  # without the seconds that torch takes to load
+    there = device != "cpu" and _sees_gpu(device)
+    if device == "cuda" and not there:
+        raise InputError("--device cuda: expected a GPU, but torch sees none; leave --device out")
+    if not there and precision != "float32":
+        raise InputError(
+            f"--precision {precision}: expected a GPU, and this is a CPU, where the networks "
+            "run in float32; leave --precision out"
+        )
+    return "cuda" if there else "cpu"
+
+
+def _sees_gpu(device: str) -> bool:
+    if device == "auto" and find_library("cuda") is None:
+        return False  # without the seconds that torch takes to load
     try:
         import torch
     except ModuleNotFoundError:
-        there = False
-    else:
-        there = torch.cuda.is_available()
-    if there:
-        return "cuda"
-    if device == "cuda":
-        raise InputError("--device cuda: expected a GPU, but torch sees none; leave --device out")
-    return "cpu"
+        return False
+    return torch.cuda.is_available()
 
 
 def described(device: str, precision: str) -> dict[str, str]:

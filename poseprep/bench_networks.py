@@ -1,0 +1,203 @@
+"""`slr bench networks`: where the batched landmarker's time goes, beside the machine's peak."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from poseprep.errors import InputError
+from poseprep.find import find_videos
+from poseprep.landmarkers.batched.cost import multiplications
+from poseprep.landmarkers.batched.engine import LENSES, Engine, Rectangles
+from poseprep.landmarkers.batched.holistic import landmark
+from poseprep.landmarkers.batched.landmarker import chosen_device, make_engine
+from poseprep.landmarkers.batched.models import read_models
+from poseprep.landmarkers.batched.network import read_network
+from poseprep.landmarkers.batched.tracking import Tracker
+from poseprep.machine import machine
+from poseprep.video import VideoReader
+
+# The sides of the matrices whose product shows what a processor reaches at best, and how often.
+_CPU_SIDE, _GPU_SIDE, _PRODUCTS = 1024, 8192, 8
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the way from a video to landmarks.
+
+    Attributes:
+        ms: wall time for a frame.
+        crops: looked at for a frame; 0 where nothing is looked at.
+        gflop: 10⁹ operations of one crop, in products.
+    """
+
+    name: str
+    ms: float
+    crops: float = 0.0
+    gflop: float = 0.0
+
+    @property
+    def gflops(self) -> float:
+        """10⁹ operations a second."""
+        return self.crops * self.gflop / self.ms * 1000 if self.ms else 0.0
+
+
+@dataclass(frozen=True)
+class Spent:
+    """The table, and what it was measured on.
+
+    Attributes:
+        peak: GFLOP/s of a large product of matrices in the same precision, measured beside.
+    """
+
+    steps: list[Step]
+    frames: int
+    peak: float
+    engine: str
+    machine: str
+
+    @property
+    def ms(self) -> float:
+        """Of a frame, all in all."""
+        return sum(step.ms for step in self.steps)
+
+
+class _Timed:
+    """An engine with a stop watch. A look ends with numbers on the CPU, so a GPU is waited for."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        self.seconds: Counter[str] = Counter()
+        self.crops: Counter[str] = Counter()
+
+    def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Any:
+        began = time.perf_counter()
+        loaded = self._engine.load(frames)
+        self.seconds["transfer"] += time.perf_counter() - began
+        return loaded
+
+    def look(
+        self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Rectangles
+    ) -> list[Float[np.ndarray, "K ..."]]:
+        began = time.perf_counter()
+        found = self._engine.look(network, frames, which, places)
+        self.seconds[network] += time.perf_counter() - began
+        self.crops[network] += len(which)
+        return found
+
+
+def bench_networks(
+    videos: Path,
+    frames: int = 128,
+    device: str = "auto",
+    batch: int = 16,
+    precision: str = "float32",
+    compile: bool = False,
+    track: bool = False,
+) -> Spent:
+    """Where the time goes for the first frames of some videos, in one process.
+
+    Args:
+        frames: at most so many, twice: the first time does not count.
+        track: follow a person, one frame after the other.
+
+    Raises:
+        InputError: no frame can be read, or there is no such device.
+    """
+    device = chosen_device(device, precision)
+    models = read_models(face=True)
+    engine = _Timed(make_engine(models, device, precision, compile))
+    began = time.perf_counter()
+    pictures = list(_read(videos, frames))
+    decode = time.perf_counter() - began
+    if not pictures:
+        raise InputError(f"{videos}: not a frame could be read; give whole videos")
+    for _ in range(2):
+        engine.seconds.clear()
+        engine.crops.clear()
+        began = time.perf_counter()
+        if track:
+            tracker = Tracker(engine, True, True)
+            for picture in pictures:
+                tracker(picture)
+        else:
+            for start in range(0, len(pictures), batch):
+                landmark(pictures[start : start + batch], engine, True)
+        whole = time.perf_counter() - began
+    count = len(pictures)
+    steps = [Step("decode", 1000 * decode / count)]
+    steps.append(Step("transfer", 1000 * engine.seconds["transfer"] / count))
+    for name in LENSES:
+        model = models[name]
+        cost = 2 * multiplications(read_network(model.data, model.outputs, model.source)) / 1e9
+        ms, crops = 1000 * engine.seconds[name] / count, engine.crops[name] / count
+        steps.append(Step(f"{name} (crop and network)", ms, crops, cost))
+    geometry = whole - sum(engine.seconds.values())
+    steps.append(Step("geometry between them", 1000 * geometry / count))
+    said = f"{'litert' if device == 'cpu' else 'torch'} on {device}, {precision}"
+    return Spent(steps, count, peak(device, precision), said, machine())
+
+
+def _read(videos: Path, most: int) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
+    for video in find_videos(videos).videos:
+        for _, frame in VideoReader(video):
+            if most == 0:
+                return
+            most -= 1
+            yield frame
+
+
+def peak(device: str, precision: str) -> float:
+    """GFLOP/s of a product of two large matrices: on a CPU one core's, as a network has one."""
+    if device == "cpu":
+        from threadpoolctl import threadpool_limits
+
+        x = np.random.default_rng(0).random((_CPU_SIDE, _CPU_SIDE), np.float32)
+        with threadpool_limits(1):
+            seconds = min(_seconds(lambda: x @ x) for _ in range(_PRODUCTS))
+        return 2 * _CPU_SIDE**3 / seconds / 1e9
+    import torch
+
+    y = torch.rand((_GPU_SIDE, _GPU_SIDE), device=device, dtype=getattr(torch, precision))
+
+    def multiply() -> None:
+        y @ y
+        torch.cuda.synchronize()
+
+    seconds = min(_seconds(multiply) for _ in range(_PRODUCTS))
+    return float(2 * _GPU_SIDE**3 / seconds / 1e9)
+
+
+def _seconds(work: Any) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def table(spent: Spent) -> str:
+    """`slr bench networks`, as it is printed."""
+    wide = 2 + max(len(step.name) for step in spent.steps)
+    lines = [
+        f"{spent.frames} frames, one process, {spent.engine}; {spent.machine}",
+        "",
+        f"{'':<{wide}}{'ms/frame':>10}{'of all':>8}{'crops/frame':>13}{'GFLOP/s':>10}"
+        f"{'of peak':>9}",
+    ]
+    for step in spent.steps:
+        line = f"{step.name:<{wide}}{step.ms:10.2f}{step.ms / spent.ms:8.1%}"
+        if step.gflop:
+            line += f"{step.crops:13.2f}{step.gflops:10.1f}{step.gflops / spent.peak:9.0%}"
+        lines.append(line)
+    lines += [
+        f"{'together':<{wide}}{spent.ms:10.2f}",
+        "",
+        f"peak: {spent.peak:,.0f} GFLOP/s in a product of large matrices, measured beside",
+    ]
+    return "\n".join(lines)
