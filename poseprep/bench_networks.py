@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,7 @@ class _Timed:
 
     def __init__(self, engine: Engine):
         self._engine = engine
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.crops: Counter[str] = Counter()
 
     def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Any:
