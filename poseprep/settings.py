@@ -142,7 +142,7 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str =
 
 def check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
     """Raises InputError, with the differences, unless `what` was made with these settings."""
-    found = differences(there, here)
+    found = differences(*_of_both_landmarkers(there, here))
     # What the user has chosen says it; what follows from it in the landmarker says nothing more.
     if found := [line for line in found if line.startswith("settings.")] or found:
         raise InputError(
@@ -150,6 +150,19 @@ def check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> 
             f"{'; '.join(found)}. Use the same settings, give another OUT, or start anew with "
             "--overwrite"
         )
+
+
+def _of_both_landmarkers(
+    there: Mapping[str, Any], here: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Where the landmarkers differ, without the settings that only one of them reads."""
+    one, other = there.get("settings", {}), here.get("settings", {})
+    if "landmarker" not in one or one["landmarker"] == other.get("landmarker"):
+        return there, here
+    return (
+        {**there, "settings": {name: value for name, value in one.items() if name in other}},
+        {**here, "settings": {name: value for name, value in other.items() if name in one}},
+    )
 
 
 def _shown(value: Any) -> str:

@@ -17,9 +17,12 @@ from poseprep.settings import (
     ExtractOptions,
     ExtractSettings,
     check_read,
+    check_same,
 )
 from poseprep.skeleton import FACES, HOLISTIC
 from slr_toolkit.cli import main
+
+BATCHED = ExtractSettings(landmarker="batched")
 
 
 def test_names_said_twice_are_the_same():
@@ -77,6 +80,15 @@ def test_a_store_records_what_its_landmarker_reads():
     assert batched.recorded() == asdict(batched)
     for settings in (batched, ExtractSettings()):
         assert from_dict(ExtractSettings, settings.recorded()) == settings
+
+
+def test_another_landmarker_is_told_in_few_words():
+    there, here = ({"settings": s.recorded()} for s in (ExtractSettings(), BATCHED))
+    for one, other in ((there, here), (here, there)):
+        with pytest.raises(InputError) as told:
+            check_same(one, other, "out.h5")
+        assert str(told.value).count(" → ") == 2  # "(there → now)", and the landmarker's name
+        assert "settings.landmarker: " in str(told.value)
 
 
 @pytest.mark.parametrize(
