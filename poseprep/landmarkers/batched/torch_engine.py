@@ -40,7 +40,8 @@ class TorchEngine:
         precision: a name in `PRECISIONS`. float16 moves a point by some tenths of one of the 256
             cells of a crop, bfloat16 by some cells: MediaPipe's weights are stored in float16.
         batch: crops that run at once.
-        compile: fuse operators and keep CUDA graphs. The first crops wait for it, minutes in all.
+        compile: fuse operators and keep CUDA graphs, for every size of a batch. That is done here,
+            and takes minutes: later it would look as if a video hung.
 
     Raises:
         InputError: one of the networks cannot be run.
@@ -67,6 +68,15 @@ class TorchEngine:
                 torch.zeros((0, *network.shapes[i][1:]), device=self._device)
                 for i in network.outputs
             ]
+        if compile:
+            self._warm_up()
+
+    def _warm_up(self) -> None:
+        frames = self.load([np.zeros((8, 8, 3), np.uint8)])
+        for name in self._networks:
+            for size in sizes(self._batch):
+                places = np.full((size, 5), 4, np.float32)
+                self.look(name, frames, np.zeros(size, np.int64), places)
 
     def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Frames:
         return upload(frames, self._device)
@@ -104,6 +114,11 @@ class TorchEngine:
         if self._device.type != "cuda":
             return tensor.to(self._device)
         return tensor.pin_memory().to(self._device, non_blocking=True)
+
+
+def sizes(most: int) -> list[int]:
+    """The sizes of even batches of at most so many: powers of two, and `most` itself."""
+    return [*(1 << i for i in range((most - 1).bit_length())), most]
 
 
 def batches(count: int, most: int, even: bool) -> Iterator[tuple[Int[np.ndarray, " N"], int]]:
