@@ -36,7 +36,7 @@ _PRESENCE = 0.5
 
 def find(
     view: View, which: Int[np.ndarray, " K"], bodies: Points
-) -> tuple[Int[np.ndarray, " L"], Rectangles]:
+) -> tuple[Int[np.ndarray, " L"], Float[np.ndarray, "L 5"]]:
     """Where faces are: which of the bodies shows one, and its place.
 
     Args:
@@ -61,7 +61,9 @@ def find(
     shown, sizes = shown[kept], sizes[shown[kept]]
     points = in_frame_by_matrix(points, crops.pixels[kept], sizes)
     right, left = (points[:, i] * sizes for i in _EYES)
-    return shown, grown(np.column_stack([box(points), turn(right, left, 0)]), sizes, 2.0, -0.1)
+    places = grown(np.column_stack([box(points), turn(right, left, 0)]), sizes, 2.0, -0.1)
+    kept = usable(places)
+    return shown[kept], places[kept]
 
 
 def look(

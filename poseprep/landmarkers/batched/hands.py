@@ -26,8 +26,9 @@ from poseprep.landmarkers.hand_network import LARGEST, Place, Sight
 
 f32 = np.float32
 HAND_POINTS = 21
-# Of the body's points: a hand's wrist, little finger and index finger.
-SIDES = {"left_hand": (15, 17, 19), "right_hand": (16, 18, 20)}
+SIDES = ("left_hand", "right_hand")
+# Of the body's points, for each side: the hand's wrist, little finger and index finger.
+_CORNERS = np.array(((15, 17, 19), (16, 18, 20)))
 _VISIBILITY, _PRESENCE = 0.1, 0.5
 _MARGIN, _SHIFT = 2.7, -0.1
 # The network's z is in its own unit (TensorsToLandmarksCalculatorOptions.normalize_z).
@@ -51,29 +52,32 @@ class Hands(NamedTuple):
 
 
 def find(
-    view: View, which: Int[np.ndarray, " K"], bodies: Points, side: str
-) -> tuple[Int[np.ndarray, " L"], Rectangles]:
-    """Where one side's hand may be: which of the bodies shows its wrist, and the place of its hand.
+    view: View, which: Int[np.ndarray, " K"], bodies: Points
+) -> tuple[Int[np.ndarray, " L"], Int[np.ndarray, " L"], Float[np.ndarray, "L 5"]]:
+    """Where hands may be.
 
     Args:
         which: the bodies' frames.
         bodies: (K, 33, 4 or more) points: x, y, z, visibility.
 
     Returns:
-        numbers among the bodies, and rectangles.
+        of every hand whose wrist is shown: the number of its body, that of its side in `SIDES`,
+        and its place.
     """
-    wrist, pinky, index = SIDES[side]
-    shown = np.flatnonzero(bodies[:, wrist, 3] > f32(_VISIBILITY))
-    sizes = view.sizes[which[shown]]
-    corners = [bodies[shown, i, :2] * sizes for i in (wrist, pinky, index)]
-    places = near(corners[0], corners[1], corners[2], sizes)
+    shown = bodies[:, _CORNERS[:, 0], 3] > f32(_VISIBILITY)
+    body, side = np.nonzero(shown)
+    sizes = view.sizes[which[body]]
+    corners = bodies[body[:, None], _CORNERS[side], :2] * sizes[:, None]
+    places = near(corners[:, 0], corners[:, 1], corners[:, 2], sizes)
     kept = usable(places)
-    shown, places, sizes = shown[kept], places[kept], sizes[kept]
-    crops = Crops.of(view, which[shown], places)
+    body, side, places, sizes = body[kept], side[kept], places[kept], sizes[kept]
+    crops = Crops.of(view, which[body], places)
     (ends,) = crops.look("hand_recrop")
-    ends = ends.reshape(len(shown), 2, 2) / f32(LENSES["hand_recrop"].size)
+    ends = ends.reshape(len(body), 2, 2) / f32(LENSES["hand_recrop"].size)
     start, end = (crops.in_frame(ends)[:, i] * sizes for i in (0, 1))
-    return shown, grown(about(start, end, turn(start, end, -90), sizes), sizes, 1.0, _SHIFT)
+    places = grown(about(start, end, turn(start, end, -90), sizes), sizes, 1.0, _SHIFT)
+    kept = usable(places)
+    return body[kept], side[kept], places[kept]
 
 
 def near(

@@ -15,7 +15,6 @@ from jaxtyping import UInt8
 from poseprep.landmarkers.batched import face as faces
 from poseprep.landmarkers.batched import hands, pose
 from poseprep.landmarkers.batched.engine import Engine
-from poseprep.landmarkers.batched.rectangles import usable
 from poseprep.landmarkers.batched.smoothing import BodySmoother, unsmoothed
 from poseprep.landmarkers.batched.view import View
 from poseprep.landmarkers.mediapipe_holistic import Look
@@ -40,18 +39,14 @@ def landmark(
     bodies = (smoother.smooth if smoother else unsmoothed)(bodies, view.sizes)
     for frame, points in zip(bodies.which, bodies.points, strict=True):
         looks[frame].parts["body"] = points
-    found = [hands.find(view, bodies.which, bodies.points, side) for side in hands.SIDES]
-    sides = np.repeat(list(hands.SIDES), [len(which) for which, _ in found])
-    which, places = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    sound = usable(places)
-    which, places, sides = bodies.which[which[sound]], places[sound], sides[sound]
+    number, sides, places = hands.find(view, bodies.which, bodies.points)
+    which = bodies.which[number]
     seen = hands.look(view, which, places)
     for i in np.flatnonzero(seen.seen):
-        looks[which[i]].parts[sides[i]] = seen.points[i]
+        looks[which[i]].parts[hands.SIDES[sides[i]]] = seen.points[i]
     if face:
-        which, places = faces.find(view, bodies.which, bodies.points)
-        sound = usable(places)
-        which, places = bodies.which[which[sound]], places[sound]
+        number, places = faces.find(view, bodies.which, bodies.points)
+        which = bodies.which[number]
         there, points = faces.look(view, which, places)
         for i in np.flatnonzero(there):
             looks[which[i]].parts["face"] = points[i]

@@ -15,7 +15,7 @@ Array = Float[np.ndarray, "..."]
 
 
 def _function(name: str, arguments: int, otherwise: Callable[..., Array]) -> Callable[..., Array]:
-    """The C library's float32 function over arrays; numpy's where there is no such library."""
+    """The C library's float32 function over arrays of one shape; numpy's where there is none."""
     path = ctypes.util.find_library("m")
     if path is None:
         return otherwise
@@ -23,10 +23,8 @@ def _function(name: str, arguments: int, otherwise: Callable[..., Array]) -> Cal
     one.restype, one.argtypes = ctypes.c_float, [ctypes.c_float] * arguments
 
     def every(*values: Array) -> Array:
-        arrays = np.broadcast_arrays(*values)
-        flat = [array.ravel().tolist() for array in arrays]
-        found = np.array([one(*each) for each in zip(*flat, strict=True)], np.float32)
-        return found.reshape(arrays[0].shape)
+        flat = [np.asarray(value, np.float32).ravel().tolist() for value in values]
+        return np.array(list(map(one, *flat)), np.float32).reshape(np.shape(values[0]))
 
     return every
 

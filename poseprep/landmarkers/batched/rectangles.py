@@ -84,18 +84,17 @@ def grown(rectangles: Rectangles, sizes: Sizes, scale: float, shift_y: float = 0
     Args:
         shift_y: as a share of the height.
     """
-    x, y, width, height, rotation = rectangles.T
+    _, _, width, height, rotation = rectangles.T
     columns, rows = sizes.T
-    shift, none = f32(shift_y), f32(0)
-    sin, cos = libm.sin(rotation), libm.cos(rotation)
-    dx = (columns * width * none * cos - rows * height * shift * sin) / columns
-    dy = (columns * width * none * sin + rows * height * shift * cos) / rows
-    upright = rotation == 0
-    x = x + np.where(upright, width * none, dx)
-    y = y + np.where(upright, height * shift, dy)
+    found = rectangles.copy()
+    if shift_y:
+        along = rows * height * f32(shift_y)
+        found[:, 0] -= along * libm.sin(rotation) / columns
+        turned = along * libm.cos(rotation) / rows
+        found[:, 1] += np.where(rotation == 0, height * f32(shift_y), turned)
     side = np.maximum(width * columns, height * rows)
-    factor = f32(scale)
-    return np.column_stack([x, y, side / columns * factor, side / rows * factor, rotation])
+    found[:, 2:4] = side[:, None] / sizes * f32(scale)
+    return found
 
 
 def in_pixels(rectangles: Rectangles, sizes: Sizes) -> Rectangles:

@@ -104,21 +104,16 @@ class Tracker:
         return self._smoother(bodies.points[0], size, pixels)[None]
 
     def _follow_hands(self, view: View, body: Points, look: Look) -> None:
-        sides, places = [], []
-        for side in hands.SIDES:
-            _, found = hands.find(view, np.arange(1), body, side)
-            if len(found):
-                last = self._last.get(side)
-                if last is not None:
-                    found = kept(around_hand(last[None], view.sizes), last, found, view, _HAND)
-                if usable(found).all():
-                    sides.append(side)
-                    places.append(found)
-        if not sides:
-            return
-        seen = hands.look(view, np.zeros(len(sides), int), np.concatenate(places))
+        number, sides, places = hands.find(view, np.arange(1), body)
+        names = [hands.SIDES[side] for side in sides]
+        for i, name in enumerate(names):
+            last = self._last.get(name)
+            if last is not None:
+                before = around_hand(last[None], view.sizes)
+                places[i] = kept(before, last, places[i : i + 1], view, _HAND)
+        seen = hands.look(view, number, places)
         for i in np.flatnonzero(seen.seen):
-            look.parts[sides[i]] = seen.points[i]
+            look.parts[names[i]] = seen.points[i]
 
     def _follow_face(self, view: View, body: Points, look: Look) -> None:
         which, found = faces.find(view, np.arange(1), body)
@@ -127,10 +122,9 @@ class Tracker:
         last = self._last.get("face")
         if last is not None:
             found = kept(around_face(last[None], view.sizes), last, found, view, _FACE)
-        if usable(found).all():
-            seen, points = faces.look(view, which, found)
-            if seen[0]:
-                look.parts["face"] = points[0]
+        seen, points = faces.look(view, which, found)
+        if seen[0]:
+            look.parts["face"] = points[0]
 
 
 def around_hand(points: Points, sizes: Sizes) -> Rectangles:
@@ -174,7 +168,8 @@ def kept(
     part = _turned(points[None, :, :2] * size, upright)[0]
     reach = now_size * f32(1 + limits.margin) * f32(0.5)
     near = (
-        degrees <= limits.degrees
+        usable(last)[0]
+        and degrees <= limits.degrees
         and (np.abs(before - now) <= now_size * f32(limits.shift)).all()
         and (np.abs(before_size - now_size) <= now_size * f32(limits.scale)).all()
         and ((now - reach < part) & (part < now + reach)).all()
