@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from poseprep.landmarkers import AtOnce, Landmarks, Track
+from poseprep.landmarkers.chosen_points import ChosenPoints
 from poseprep.landmarkers.mediapipe_graph import wheel
 from poseprep.landmarkers.mediapipe_holistic import (
     ALONE,
@@ -19,7 +20,6 @@ from poseprep.landmarkers.mediapipe_holistic import (
     holistic,
 )
 from poseprep.landmarkers.second_look import SecondLook, Trust
-from poseprep.skeleton import FACES, HOLISTIC
 
 
 class MediaPipeHolistic:
@@ -38,35 +38,29 @@ class MediaPipeHolistic:
     """
 
     def __init__(self, face: str = "full", recover: bool = True, alone: bool = False):
-        self.skeleton = HOLISTIC.select(FACES[face])
+        self._chosen = ChosenPoints(face)
+        self.skeleton = self._chosen.skeleton
         self._recover, self._alone = recover, alone
-        self._points = HOLISTIC.indices(self.skeleton.names)
-        self._parts = [i for i, part in enumerate(HOLISTIC.parts) if part in self.skeleton.parts]
 
     @contextmanager
     def tracker(self) -> Iterator[Track]:
         again = SecondLook()
-        with holistic("face" in self.skeleton.parts, self._alone) as look:
+        with holistic(self._chosen.face, self._alone) as look:
 
             def see(frame: np.ndarray) -> Landmarks:
                 found = look(frame).landmarks()
                 if self._recover:
                     found = (SecondLook() if self._alone else again)(frame, found)
-                return self._cut(found)
+                return self._chosen(found)
 
             yield AtOnce(see)
-
-    def _cut(self, whole: Landmarks) -> Landmarks:
-        """A frame of `HOLISTIC` as one of this landmarker's skeleton."""
-        points, confidence, source = whole
-        return Landmarks(points[self._points], confidence[self._points], source[self._parts])
 
     def shared(self) -> AbstractContextManager[str]:
         return nullcontext("")
 
     def describe(self) -> dict[str, Any]:
         settings = SETTINGS | (ALONE if self._alone else {})
-        models = MODELS + (FACE_MODELS if "face" in self.skeleton.parts else ())
+        models = MODELS + (FACE_MODELS if self._chosen.face else ())
         return {
             "name": "mediapipe",
             "version": version("mediapipe"),

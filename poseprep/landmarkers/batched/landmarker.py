@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 
 from poseprep.errors import InputError
 from poseprep.landmarkers import AtOnce, Landmarks, Track
+from poseprep.landmarkers.batched import PIPELINE
 from poseprep.landmarkers.batched.engine import Engine, LocalEngine
 from poseprep.landmarkers.batched.hands import see
 from poseprep.landmarkers.batched.holistic import landmark
@@ -23,9 +24,8 @@ from poseprep.landmarkers.batched.models import Model, read_models
 from poseprep.landmarkers.batched.shared import SharedEngine, sharing
 from poseprep.landmarkers.batched.smoothing import BodySmoother
 from poseprep.landmarkers.batched.tracking import Tracker
+from poseprep.landmarkers.chosen_points import ChosenPoints
 from poseprep.landmarkers.second_look import SecondLook, Trust
-from poseprep.skeleton import FACES, HOLISTIC
-from poseprep.version import toolkit_version
 
 # On a GPU: more fill it no better, and take memory.
 _CROPS_AT_ONCE = 128
@@ -69,11 +69,9 @@ class BatchedHolistic:
         compile: bool = False,
         shared: str = "",
     ):
-        self.skeleton = HOLISTIC.select(FACES[face])
-        self._face = "face" in self.skeleton.parts
+        self._chosen = ChosenPoints(face)
+        self.skeleton, self._face = self._chosen.skeleton, self._chosen.face
         self._recover, self._track, self._smooth, self._batch = recover, track, smooth, batch
-        self._points = HOLISTIC.indices(self.skeleton.names)
-        self._parts = [i for i, part in enumerate(HOLISTIC.parts) if part in self.skeleton.parts]
         self._models = read_models(self._face, Path(model) if model else None)
         self._device, self._precision = chosen_device(device, precision), precision
         self._compile, self._address = compile, shared
@@ -103,7 +101,7 @@ class BatchedHolistic:
 
         def follow(frame: UInt8[np.ndarray, "H W 3"]) -> Landmarks:
             found = tracker(frame).landmarks()
-            return self._cut(again(frame, found) if again else found)
+            return self._chosen(again(frame, found) if again else found)
 
         return follow
 
@@ -115,7 +113,7 @@ class BatchedHolistic:
             found = [look.landmarks() for look in looks]
             if again:
                 found = [again(*each) for each in zip(frames, found, strict=True)]
-            return [self._cut(each) for each in found]
+            return [self._chosen(each) for each in found]
 
         return look
 
@@ -124,16 +122,11 @@ class BatchedHolistic:
             return None
         return SecondLook(see=lambda frame, place: see(self._engine, frame, place))
 
-    def _cut(self, whole: Landmarks) -> Landmarks:
-        """A frame of `HOLISTIC` as one of this landmarker's skeleton."""
-        points, confidence, source = whole
-        return Landmarks(points[self._points], confidence[self._points], source[self._parts])
-
     def describe(self) -> dict[str, Any]:
         settings: dict[str, Any] = {"track": self._track, "smooth": self._smooth}
         return {
             "name": "batched",
-            "version": toolkit_version(),
+            "version": PIPELINE,
             "engine": described(self._device, self._precision),
             "models": {name: model.sha256 for name, model in self._models.items()},
             "settings": settings | ({"second_look": asdict(Trust())} if self._recover else {}),
