@@ -111,7 +111,7 @@ def bench_networks(
     Raises:
         InputError: no frame can be read, or there is no such device.
     """
-    device = chosen_device(device, precision)
+    device = chosen_device(device, precision, compile)
     models = read_models(face=True)
     engine = _Timed(make_engine(models, device, precision, compile))
     began = time.perf_counter()

@@ -73,7 +73,7 @@ class BatchedHolistic:
         self.skeleton, self._face = self._chosen.skeleton, self._chosen.face
         self._recover, self._track, self._smooth, self._batch = recover, track, smooth, batch
         self._models = read_models(self._face, Path(model) if model else None)
-        self._device, self._precision = chosen_device(device, precision), precision
+        self._device, self._precision = chosen_device(device, precision, compile), precision
         self._compile, self._address = compile, shared
         self._made: Engine | None = None
 
@@ -149,11 +149,12 @@ class _Batches:
         return self._look(frames) if frames else ()
 
 
-def chosen_device(device: str, precision: str = "float32") -> str:
+def chosen_device(device: str, precision: str = "float32", compile: bool = False) -> str:
     """`cpu` or `cuda`.
 
     Raises:
-        InputError: `cuda` is wanted, and torch sees none; or a CPU cannot work in this precision.
+        InputError: `cuda` is wanted, and torch sees none; or a CPU cannot work in this precision,
+            or is to be compiled for.
     """
     there = device != "cpu" and _sees_gpu(device)
     if device == "cuda" and not there:
@@ -162,6 +163,11 @@ def chosen_device(device: str, precision: str = "float32") -> str:
         raise InputError(
             f"--precision {precision}: expected a GPU, and this is a CPU, where the networks "
             "run in float32; leave --precision out"
+        )
+    if not there and compile:
+        raise InputError(
+            "--compile: expected a GPU, and this is a CPU, where LiteRT runs the networks as they "
+            "are; leave --compile out"
         )
     return "cuda" if there else "cpu"
 
