@@ -21,6 +21,7 @@ from poseprep.landmarkers.batched.landmarker import chosen_device, make_engine
 from poseprep.landmarkers.batched.models import read_models
 from poseprep.landmarkers.batched.network import read_network
 from poseprep.landmarkers.batched.tracking import Tracker
+from poseprep.landmarkers.batched.view import View
 from poseprep.machine import machine
 from poseprep.video import VideoReader
 
@@ -72,16 +73,23 @@ class Spent:
 class _Timed:
     """An engine with a stop watch. A look ends with numbers on the CPU, so a GPU is waited for."""
 
-    def __init__(self, engine: Engine):
-        self._engine = engine
+    def __init__(self, engine: Engine, device: str):
+        self._engine, self._device = engine, device
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.crops: Counter[str] = Counter()
 
     def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Any:
         began = time.perf_counter()
         loaded = self._engine.load(frames)
+        self._wait()
         self.seconds["transfer"] += time.perf_counter() - began
         return loaded
+
+    def _wait(self) -> None:
+        if self._device == "cuda":  # frames are sent there without waiting
+            import torch
+
+            torch.cuda.synchronize()
 
     def look(
         self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Rectangles
@@ -113,7 +121,7 @@ def bench_networks(
     """
     device = chosen_device(device, precision, compile)
     models = read_models(face=True)
-    engine = _Timed(make_engine(models, device, precision, compile))
+    engine = _Timed(make_engine(models, device, precision, compile), device)
     began = time.perf_counter()
     pictures = list(_read(videos, frames))
     decode = time.perf_counter() - began
@@ -124,12 +132,12 @@ def bench_networks(
         engine.crops.clear()
         began = time.perf_counter()
         if track:
-            tracker = Tracker(engine, True, True)
+            tracker = Tracker(face=True, smooth=True)
             for picture in pictures:
-                tracker(picture)
+                tracker(View.of(engine, [picture]))
         else:
             for start in range(0, len(pictures), batch):
-                landmark(pictures[start : start + batch], engine, True)
+                landmark(View.of(engine, pictures[start : start + batch]), face=True)
         whole = time.perf_counter() - began
     count = len(pictures)
     steps = [Step("decode", 1000 * decode / count)]

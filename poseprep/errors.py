@@ -9,5 +9,9 @@ class InputError(Exception):
     """
 
 
+class EngineError(RuntimeError):
+    """What runs the networks has failed, or is gone: no video's fault, and no video's problem."""
+
+
 class VideoError(InputError):
     """This one video cannot be read; the others can."""

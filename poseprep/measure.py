@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from poseprep.clip import Clip
-from poseprep.errors import InputError, VideoError
+from poseprep.errors import EngineError, InputError, VideoError
 from poseprep.find import Video
 from poseprep.labels import Label
 from poseprep.landmarkers import LANDMARKERS, Landmarker, Landmarks, Track
@@ -71,7 +71,7 @@ class Extractor:
             return
         except VideoError as error:
             reason = str(error)
-        except InputError:  # such as a GPU that is lost: it is not this video's fault
+        except (InputError, EngineError):  # such as a GPU that is lost: not this video's fault
             raise
         except Exception as error:  # one odd video must not end a run of days: it is recorded
             reason = f"failed unexpectedly: {type(error).__name__}: {error}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from poseprep.errors import InputError
@@ -162,6 +163,24 @@ def run_tasks(
         yield from crew.run(tasks)
 
 
+def start_quietly(process: BaseProcess) -> None:
+    """Start a process that Ctrl-C does not reach: it is the parent's to handle.
+
+    Raises:
+        InputError: the system has no room for it.
+    """
+    resource_tracker.ensure_running()  # it lets Ctrl-C through when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the process inherits it
+    try:
+        process.start()
+    except OSError as error:
+        raise InputError(
+            f"a worker process cannot be started ({error.strerror}); give fewer --workers"
+        ) from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Worker:
     """A process, our end of the pipe to it, and the task that it was given."""
 
@@ -169,17 +188,9 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-        # The process inherits what is held back: Ctrl-C is the parent's to handle.
-        resource_tracker.ensure_running()  # it lets Ctrl-C through when it starts
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            self._process.start()
-        except OSError as error:
-            raise InputError(
-                f"a worker process cannot be started ({error.strerror}); give fewer --workers"
-            ) from error
+            start_quietly(self._process)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
         self.task: Any = None
         self.begun = False

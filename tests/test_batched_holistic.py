@@ -17,6 +17,7 @@ from poseprep.landmarkers.batched.holistic import landmark
 from poseprep.landmarkers.batched.landmarker import BatchedHolistic, make_engine
 from poseprep.landmarkers.batched.models import read_models
 from poseprep.landmarkers.batched.smoothing import OneEuro
+from poseprep.landmarkers.batched.view import View
 from poseprep.landmarkers.mediapipe import MediaPipeHolistic
 from poseprep.landmarkers.mediapipe_holistic import Look
 from poseprep.landmarkers.second_look import place_of
@@ -47,6 +48,10 @@ def read(path: Path, most: int = 10**6) -> list[np.ndarray]:
             break
         found.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
     return found
+
+
+def looked(frames: list[np.ndarray], engine, face: bool = True) -> list[Look]:
+    return landmark(View.of(engine, frames), face)
 
 
 def assert_parity(ours: list[Landmarks], theirs: list[Landmarks]) -> None:
@@ -210,7 +215,7 @@ def test_a_filter_that_forgot_takes_the_next_place_as_it_is() -> None:
 
 
 def test_every_frame_alone_is_mediapipes(engine, frames) -> None:
-    ours = [look.landmarks() for look in landmark(frames, engine, face=True)]
+    ours = [look.landmarks() for look in looked(frames, engine)]
     theirs = list(follow(MediaPipeHolistic(recover=False, alone=True), frames))
     assert all((a.source > 0).all() for a in theirs[:1])  # there is something to compare
     assert_parity(ours, theirs)
@@ -234,40 +239,40 @@ def test_the_batch_changes_nothing(frames) -> None:
 def test_frames_of_several_sizes_and_without_anybody_go_together(engine, frames) -> None:
     black = np.zeros((90, 130, 3), np.uint8)
     larger = cv2.resize(frames[0], None, fx=1.5, fy=1.5)
-    looks = landmark([black, frames[0], larger, black], engine, face=False)
+    looks = looked([black, frames[0], larger, black], engine, face=False)
     assert [look.parts.keys() for look in (looks[0], looks[3])] == [{}.keys()] * 2
-    assert same(looks[1], landmark(frames[:1], engine, face=False)[0])
-    assert same(looks[2], landmark([larger], engine, face=False)[0])
+    assert same(looks[1], looked(frames[:1], engine, face=False)[0])
+    assert same(looks[2], looked([larger], engine, face=False)[0])
     assert "face" not in looks[1].parts
 
 
 def test_the_order_of_frames_does_not_matter(engine, frames) -> None:
-    there, back = (landmark(f, engine, face=True) for f in (frames[:4], frames[3::-1]))
+    there, back = (looked(f, engine) for f in (frames[:4], frames[3::-1]))
     assert all(same(a, b) for a, b in zip(there, reversed(back), strict=True))
 
 
 def test_no_frames_give_nothing(engine) -> None:
-    assert landmark([], engine, face=True) == []
+    assert looked([], engine) == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (300, 2)])
 def test_tiny_frames_are_frames(engine, size) -> None:
     frame = np.full((*size, 3), 128, np.uint8)
-    assert landmark([frame], engine, face=True)[0].parts == {}
+    assert looked([frame], engine)[0].parts == {}
 
 
 def test_a_hand_is_seen_as_in_mediapipes_graph(engine, frames) -> None:
     points = follow(MediaPipeHolistic(face="none", recover=False), frames[:1])
     hand = next(iter(points)).points[HOLISTIC.parts["right_hand"], :2].astype(float)
     place = place_of(hand)
-    ours, theirs = see(engine, frames[0], place), mediapipe_hand.see(frames[0], place)
+    ours, theirs = see(View.of(engine, frames[:1]), 0, place), mediapipe_hand.see(frames[0], place)
     assert ours is not None
     assert theirs is not None
     np.testing.assert_allclose(ours.points, theirs.points, atol=0.005)
     assert ours.presence == pytest.approx(theirs.presence, abs=0.02)
     assert ours.left == pytest.approx(theirs.left, abs=0.02)
     nowhere = mediapipe_hand.Place(np.array((0.02, 0.02)), 0.03, 0.0)
-    assert see(engine, frames[0], nowhere) is None
+    assert see(View.of(engine, frames[:1]), 0, nowhere) is None
 
 
 def test_a_lost_body_is_looked_for_again(frames) -> None:
@@ -306,5 +311,5 @@ def test_a_body_reaches_from_its_middle_to_its_edge() -> None:
 def test_real_videos_have_parity(engine, real_videos) -> None:
     for path in sorted(real_videos.glob("*.mp4")):
         frames = read(path)[::6]
-        ours = [look.landmarks() for look in landmark(frames, engine, face=True)]
+        ours = [look.landmarks() for look in looked(frames, engine)]
         assert_parity(ours, list(follow(MediaPipeHolistic(recover=False, alone=True), frames)))

@@ -2,12 +2,11 @@
 
 import threading
 from functools import partial
-from multiprocessing import Pipe
 
 import numpy as np
 import pytest
 
-from poseprep.errors import InputError
+from poseprep.errors import EngineError, InputError
 from poseprep.landmarkers.batched import shared
 
 
@@ -93,19 +92,18 @@ def test_many_at_once_get_their_own(address) -> None:
 
 def test_what_waits_is_one_look() -> None:
     """Whoever asks, and whatever sizes their frames have."""
-    engine, requests, ours = Counting(), [], []
+    engine, requests = Counting(), []
     for values in ((1, 2), (30,), (5, 6, 7)):
-        end, theirs = Pipe()
-        ours.append(end)
-        asker = shared._Asker(theirs)
+        asker = shared._Asker()
         asker.loads, asker.count, asker.loaded = 1, len(values), engine.load(frames(*values))
         which = np.arange(len(values))[::-1]
         requests.append(
-            shared._Request(asker, (shared._LOOK, 1, "pose_detector", which, places(*values)))
+            shared._Request(asker, shared._LOOK, (1, "pose_detector", which, places(*values)))
         )
     shared.answer_all(engine, requests)
     assert engine.looks == 1
-    assert [end.recv()[0].ravel().tolist() for end in ours] == [[2, 1], [30], [7, 6, 5]]
+    found = [request.asker.answers.get()[0].ravel().tolist() for request in requests]
+    assert found == [[2, 1], [30], [7, 6, 5]]
 
 
 def test_errors_of_the_engine_come_to_who_asked_and_others_go_on(address) -> None:
@@ -113,7 +111,7 @@ def test_errors_of_the_engine_come_to_who_asked_and_others_go_on(address) -> Non
     number = engine.load(frames(1))
     with pytest.raises(InputError, match="no faces here"):
         engine.look("face_detector", number, np.array([0]), places(1))
-    with pytest.raises(RuntimeError, match="frames 0 are asked for, 1 are there"):
+    with pytest.raises(EngineError, match="frames 0 are asked for, 1 are there"):
         engine.look("pose_detector", 0, np.array([0]), places(1))
     assert engine.look("pose_detector", number, np.array([0]), places(1))[0].tolist() == [[1]]
 
@@ -137,11 +135,12 @@ def test_landmarks_through_a_shared_engine_are_those_of_an_own_one() -> None:
     from poseprep.landmarkers.batched.holistic import landmark
     from poseprep.landmarkers.batched.landmarker import make_engine
     from poseprep.landmarkers.batched.models import read_models
+    from poseprep.landmarkers.batched.view import View
 
     video = sorted((SAMPLE / "videos").rglob("*.mp4"))[0]
     some = read(video, 3)
     make = partial(make_engine, read_models(face=True), "cpu")
-    own = landmark(some, make(), face=True)
+    own = landmark(View.of(make(), some), face=True)
     with shared.sharing(make) as address:
-        theirs = landmark(some, shared.SharedEngine(address), face=True)
+        theirs = landmark(View.of(shared.SharedEngine(address), some), face=True)
     assert all(same(a, b) for a, b in zip(own, theirs, strict=True))

@@ -77,18 +77,23 @@ class _Memory:
 
 
 class SecondLook:
-    """Looks for the missing hands of one video, frame after frame.
+    """Looks for the missing hands of one video, frame after frame."""
 
-    Args:
-        see: what the hand network finds in a place; MediaPipe's own graph, if not told otherwise.
-    """
-
-    def __init__(self, trust: Trust = Trust(), see: See = see):
-        self._trust, self._see = trust, see
+    def __init__(self, trust: Trust = Trust()):
+        self._trust = trust
+        self._see: See = see
         self._memory = {"left": _Memory(), "right": _Memory()}
 
-    def __call__(self, frame: UInt8[np.ndarray, "H W 3"], found: Landmarks) -> Landmarks:
-        """What Holistic found, and the hands that it missed."""
+    def __call__(
+        self, frame: UInt8[np.ndarray, "H W 3"], found: Landmarks, see: See = see
+    ) -> Landmarks:
+        """What Holistic found, and the hands that it missed.
+
+        Args:
+            see: what the hand network finds in a place of this frame; MediaPipe's own graph, if
+                not told otherwise.
+        """
+        self._see = see
         points, confidence, source = found
         for side, other in (("left", "right"), ("right", "left")):
             part = list(HOLISTIC.parts).index(f"{side}_hand")

@@ -6,11 +6,14 @@ between the networks, is written once, for both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
+
+from poseprep.errors import EngineError, InputError
 
 
 class Lens(NamedTuple):
@@ -77,3 +80,39 @@ class LocalEngine(Engine, Protocol):
     def join(self, loaded: Sequence[Any]) -> Any:
         """Several lots of frames, each as `load` gave it, as one, in order."""
         ...
+
+
+class Guarded:
+    """An engine whose failures say that they are the engine's, so that no video is blamed."""
+
+    def __init__(self, engine: LocalEngine):
+        self._engine = engine
+
+    def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Any:
+        with engine_failures():
+            return self._engine.load(frames)
+
+    def join(self, loaded: Sequence[Any]) -> Any:
+        with engine_failures():
+            return self._engine.join(loaded)
+
+    def look(
+        self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Rectangles
+    ) -> list[Float[np.ndarray, "K ..."]]:
+        with engine_failures():
+            return self._engine.look(network, frames, which, places)
+
+
+@contextmanager
+def engine_failures() -> Iterator[None]:
+    """What goes wrong inside becomes an EngineError; what the user can mend, an InputError."""
+    try:
+        yield
+    except (InputError, EngineError):
+        raise
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, which may not be there
+            raise InputError(
+                f"the GPU's memory is full ({error}); give a smaller --batch or fewer --workers"
+            ) from error
+        raise EngineError(f"running the networks failed: {error!r}") from error

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 
-from poseprep.landmarkers.batched.engine import LENSES, Engine
+from poseprep.landmarkers.batched.engine import LENSES
 from poseprep.landmarkers.batched.rectangles import (
     Points,
     Rectangles,
@@ -103,14 +103,14 @@ def look(view: View, which: Int[np.ndarray, " K"], places: Rectangles) -> Hands:
     return Hands(presence > f32(_PRESENCE), crops.in_frame(points), presence, 1 - right.reshape(-1))
 
 
-def see(engine: Engine, frame: UInt8[np.ndarray, "H W 3"], place: Place) -> Sight | None:
-    """What `poseprep.landmarkers.hand_network.see` tells, by our own engine."""
-    height, width = frame.shape[:2]
+def see(view: View, number: int, place: Place) -> Sight | None:
+    """What `poseprep.landmarkers.hand_network.see` tells, by our own engine, of frame `number`."""
+    width, height = view.sizes[number].tolist()
     (x, y), aspect = place.centre, width / height
     if not 1 / height < place.size < LARGEST:
         return None
     corner = (x / aspect, y, place.size / aspect, place.size, place.rotation)
-    found = look(View.of(engine, [frame]), np.arange(1), np.array([corner], f32))
+    found = look(view, np.array([number]), np.array([corner], f32))
     if not found.seen[0]:
         return None
     points = found.points[0].astype(float) * (aspect, 1.0, aspect)

@@ -7,35 +7,24 @@ frame before (docs/batched.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from jaxtyping import UInt8
 
 from poseprep.landmarkers.batched import face as faces
 from poseprep.landmarkers.batched import hands, pose
-from poseprep.landmarkers.batched.engine import Engine
 from poseprep.landmarkers.batched.smoothing import BodySmoother, unsmoothed
 from poseprep.landmarkers.batched.view import View
 from poseprep.landmarkers.mediapipe_holistic import Look
 
 
-def landmark(
-    frames: Sequence[UInt8[np.ndarray, "_ _ 3"]],
-    engine: Engine,
-    face: bool,
-    smoother: BodySmoother | None = None,
-) -> list[Look]:
-    """What Holistic sees in each of some frames, of any sizes.
+def landmark(view: View, face: bool, smoother: BodySmoother | None = None) -> list[Look]:
+    """What Holistic sees in each of some frames.
 
     Args:
         face: whether to look for the face, too.
         smoother: smooths the bodies of frames that follow each other; it remembers those before.
     """
-    view = View.of(engine, frames)
-    every = np.arange(len(frames))
-    looks = [Look({}, frame.shape[1] / frame.shape[0]) for frame in frames]
-    bodies = pose.look(view, *pose.find(view, every))
+    looks = [Look({}, width / height) for width, height in view.sizes.tolist()]
+    bodies = pose.look(view, *pose.find(view, np.arange(len(looks))))
     bodies = (smoother.smooth if smoother else unsmoothed)(bodies, view.sizes)
     for frame, points in zip(bodies.which, bodies.points, strict=True):
         looks[frame].parts["body"] = points

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from ctypes.util import find_library
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -15,20 +15,25 @@ import numpy as np
 from jaxtyping import UInt8
 
 from poseprep.errors import InputError
-from poseprep.landmarkers import AtOnce, Landmarks, Track
+from poseprep.landmarkers import Landmarks, Track
 from poseprep.landmarkers.batched import PIPELINE
-from poseprep.landmarkers.batched.engine import Engine, LocalEngine
+from poseprep.landmarkers.batched.engine import Engine, Guarded, LocalEngine, engine_failures
 from poseprep.landmarkers.batched.hands import see
 from poseprep.landmarkers.batched.holistic import landmark
 from poseprep.landmarkers.batched.models import Model, read_models
 from poseprep.landmarkers.batched.shared import SharedEngine, sharing
 from poseprep.landmarkers.batched.smoothing import BodySmoother
 from poseprep.landmarkers.batched.tracking import Tracker
+from poseprep.landmarkers.batched.view import View
 from poseprep.landmarkers.chosen_points import ChosenPoints
+from poseprep.landmarkers.hand_network import Place, Sight
 from poseprep.landmarkers.second_look import SecondLook, Trust
 
 # On a GPU: more fill it no better, and take memory.
-_CROPS_AT_ONCE = 128
+_CROPS_AT_ONCE = 64
+_FRAMES_ON_CPU = 8
+
+Frames = list[UInt8[np.ndarray, "_ _ 3"]]
 
 
 class BatchedHolistic:
@@ -45,7 +50,8 @@ class BatchedHolistic:
             go one by one.
         smooth: smooth the body's points in time, as MediaPipe's video mode does.
         device: `cpu` is LiteRT, `cuda` torch on a GPU, `auto` a GPU where there is one.
-        batch: frames looked at together.
+        batch: frames looked at together; on a CPU at most 8, since more gain nothing there, and
+            nothing would be heard of them for long.
         precision: of the networks on a GPU.
         model: a `.task` bundle with networks to take instead of MediaPipe's own; empty is none.
         compile: compile the networks for a GPU.
@@ -71,9 +77,12 @@ class BatchedHolistic:
     ):
         self._chosen = ChosenPoints(face)
         self.skeleton, self._face = self._chosen.skeleton, self._chosen.face
-        self._recover, self._track, self._smooth, self._batch = recover, track, smooth, batch
+        self._recover, self._track, self._smooth = recover, track, smooth
         self._models = read_models(self._face, Path(model) if model else None)
-        self._device, self._precision = chosen_device(device, precision, compile), precision
+        # An engine that is shared is that of the GPU: no need to load torch and look for one.
+        self._device = "cuda" if shared else chosen_device(device, precision, compile)
+        self._precision = precision
+        self._batch = batch if self._device == "cuda" else min(batch, _FRAMES_ON_CPU)
         self._compile, self._address = compile, shared
         self._made: Engine | None = None
 
@@ -94,33 +103,24 @@ class BatchedHolistic:
 
     @contextmanager
     def tracker(self) -> Iterator[Track]:
-        yield AtOnce(self._follower()) if self._track else _Batches(self._looker(), self._batch)
+        once = 1 if self._track else self._batch
+        tracker = Tracker(self._face, self._smooth) if self._track else None
+        smoother = BodySmoother() if self._smooth else None
+        again = SecondLook() if self._recover else None
 
-    def _follower(self) -> Any:
-        tracker, again = Tracker(self._engine, self._face, self._smooth), self._second_look()
-
-        def follow(frame: UInt8[np.ndarray, "H W 3"]) -> Landmarks:
-            found = tracker(frame).landmarks()
-            return self._chosen(again(frame, found) if again else found)
-
-        return follow
-
-    def _looker(self) -> Any:
-        smoother, again = BodySmoother() if self._smooth else None, self._second_look()
-
-        def look(frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> list[Landmarks]:
-            looks = landmark(frames, self._engine, self._face, smoother)
+        def look(frames: Frames) -> list[Landmarks]:
+            view = View.of(self._engine, frames)
+            looks = [tracker(view)] if tracker else landmark(view, self._face, smoother)
             found = [look.landmarks() for look in looks]
             if again:
-                found = [again(*each) for each in zip(frames, found, strict=True)]
+                found = [
+                    again(frame, each, partial(_see, view, i))
+                    for i, (frame, each) in enumerate(zip(frames, found, strict=True))
+                ]
             return [self._chosen(each) for each in found]
 
-        return look
-
-    def _second_look(self) -> SecondLook | None:
-        if not self._recover:
-            return None
-        return SecondLook(see=lambda frame, place: see(self._engine, frame, place))
+        _ = self._engine  # what is wrong with it is no video's fault: it is told before the first
+        yield _Batches(look, once)
 
     def describe(self) -> dict[str, Any]:
         settings: dict[str, Any] = {"track": self._track, "smooth": self._smooth}
@@ -133,12 +133,17 @@ class BatchedHolistic:
         }
 
 
+def _see(view: View, number: int, frame: UInt8[np.ndarray, "H W 3"], place: Place) -> Sight | None:
+    """For the second look: the frame lies in the engine already."""
+    return see(view, number, place)
+
+
 class _Batches:
     """A track that waits until it has `size` frames."""
 
-    def __init__(self, look: Any, size: int):
+    def __init__(self, look: Callable[[Frames], list[Landmarks]], size: int):
         self._look, self._size = look, size
-        self._waiting: list[UInt8[np.ndarray, "H W 3"]] = []
+        self._waiting: Frames = []
 
     def add(self, frame: UInt8[np.ndarray, "H W 3"]) -> Sequence[Landmarks]:
         self._waiting.append(frame)
@@ -173,8 +178,11 @@ def chosen_device(device: str, precision: str = "float32", compile: bool = False
 
 
 def _sees_gpu(device: str) -> bool:
-    if device == "auto" and find_library("cuda") is None:
-        return False  # without the seconds that torch takes to load
+    if device == "auto":
+        try:  # without the seconds that torch takes to load
+            ctypes.CDLL("libcuda.so.1")
+        except OSError:
+            return False
     try:
         import torch
     except ModuleNotFoundError:
@@ -192,10 +200,11 @@ def make_engine(
     models: Mapping[str, Model], device: str, precision: str = "float32", compile: bool = False
 ) -> LocalEngine:
     """LiteRT on a CPU, torch on a GPU."""
-    if device == "cpu":
-        from poseprep.landmarkers.batched.litert_engine import LiteRTEngine
+    with engine_failures():
+        if device == "cpu":
+            from poseprep.landmarkers.batched.litert_engine import LiteRTEngine
 
-        return LiteRTEngine(models)
-    from poseprep.landmarkers.batched.torch_engine import TorchEngine
+            return Guarded(LiteRTEngine(models))
+        from poseprep.landmarkers.batched.torch_engine import TorchEngine
 
-    return TorchEngine(models, device, precision, _CROPS_AT_ONCE, compile)
+        return Guarded(TorchEngine(models, device, precision, _CROPS_AT_ONCE, compile))

@@ -10,23 +10,26 @@ import mmap
 import os
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import accumulate
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from poseprep.errors import InputError
+from poseprep.errors import EngineError, InputError
 from poseprep.landmarkers.batched.engine import LocalEngine, Rectangles
+from poseprep.stopping import stopping_waits
+from poseprep.workers import start_quietly
 
-# Kept in memory where there is such a place.
-_MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
+# A socket's path may have 107 bytes, and some have long folders for what is temporary.
+_LONGEST_FOLDER = 70
 # What a process asks for.
 _LOAD, _LOOK = range(2)
 
@@ -41,28 +44,24 @@ class SharedEngine:
     """
 
     def __init__(self, address: str):
-        self._connection = Client(address, "AF_UNIX")
+        try:
+            self._connection = Client(address, "AF_UNIX")
+        except OSError as error:
+            raise InputError(_GONE) from error
+        self._file: int | None = None
         self._memory: mmap.mmap | None = None
         self._loads = 0
 
     def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> int:
         """The frames' number: the engine keeps those that were loaded last."""
-        size = sum(frame.nbytes for frame in frames)
-        place = self._ensure(size)
-        memory = self._memory
-        if memory is None:
-            raise RuntimeError("frames were loaded into no memory")
+        memory, place = self._ensure(sum(frame.nbytes for frame in frames))
         start = 0
         for frame in frames:
             flat = np.ascontiguousarray(frame).reshape(-1)
             np.frombuffer(memory, np.uint8, flat.size, start)[:] = flat
             start += flat.size
         self._loads += 1
-        try:
-            self._ask(_LOAD, self._loads, place, [frame.shape for frame in frames])
-        finally:
-            if place is not None:
-                os.unlink(place)  # the other process has it open by now
+        self._ask(_LOAD, self._loads, place, [frame.shape for frame in frames])
         return self._loads
 
     def look(
@@ -71,28 +70,36 @@ class SharedEngine:
         """See `engine.Engine`."""
         return self._ask(_LOOK, frames, network, which, np.asarray(places, np.float32))
 
-    def _ensure(self, size: int) -> str | None:
-        """Memory for so many bytes; its path, if it is new."""
+    def _ensure(self, size: int) -> tuple[mmap.mmap, str | None]:
+        """Memory for so many bytes, and if it is new, where the other process finds it.
+
+        A file of the kernel's: it goes with this process, however that ends, and a small /dev/shm
+        (64 MB in a container) does not limit it.
+        """
         if self._memory is not None and len(self._memory) >= size:
-            return None
-        handle, path = tempfile.mkstemp(prefix="slr-frames-", dir=_MEMORY)
-        with os.fdopen(handle, "r+b") as file:
-            file.truncate(max(size, 1))
-            self._memory = mmap.mmap(file.fileno(), 0)
-        return path
+            return self._memory, None
+        if self._file is not None:
+            os.close(self._file)
+        self._file = os.memfd_create("slr-frames")
+        os.truncate(self._file, max(size, 1))
+        self._memory = mmap.mmap(self._file, 0)
+        return self._memory, f"/proc/{os.getpid()}/fd/{self._file}"
 
     def _ask(self, *request: Any) -> Any:
         try:
             self._connection.send(request)
             answer = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise InputError(
-                "the process that runs the networks has ended (see its last words above, or the "
-                "system's log: too little memory?); run the same command again to go on"
-            ) from error
+            raise InputError(_GONE) from error
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+_GONE = (
+    "the process that runs the networks has ended (too little memory? the system's log may tell); "
+    "run the same command again to go on"
+)
 
 
 @contextmanager
@@ -104,25 +111,33 @@ def sharing(make: MakeEngine) -> Iterator[str]:
 
     Raises:
         InputError: what `make` raised, if it was one.
-        RuntimeError: anything else that ended the process at its start.
+        EngineError: anything else that ended the process at its start.
     """
     context = get_context("spawn")
-    with tempfile.TemporaryDirectory(prefix="slr-engine-") as folder:
+    where = tempfile.gettempdir()
+    where = where if len(os.fsencode(where)) <= _LONGEST_FOLDER else "/tmp"
+    with ExitStack() as undo:
+        folder = undo.enter_context(tempfile.TemporaryDirectory(prefix="slr-", dir=where))
         address = str(Path(folder, "socket"))
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, address, make), daemon=True)
-        process.start()
+        with stopping_waits():  # or it might start and be forgotten
+            start_quietly(process)
+            undo.callback(_end, process)
         theirs.close()
         try:
             said = ours.recv()
-            if said is not None:
-                raise said
-            yield address
         except EOFError as error:
-            raise RuntimeError("the process for the networks ended at its start") from error
-        finally:
-            process.kill()
-            process.join()
+            raise EngineError("the process for the networks ended at its start") from error
+        if said is not None:
+            raise said
+        yield address
+
+
+def _end(process: Any) -> None:
+    with stopping_waits():
+        process.kill()
+        process.join()
 
 
 def _serve(parent: Connection, address: str, make: MakeEngine) -> None:
@@ -132,7 +147,7 @@ def _serve(parent: Connection, address: str, make: MakeEngine) -> None:
         engine = make()
         listener = Listener(address, "AF_UNIX", backlog=128)
     except Exception as error:
-        parent.send(error if isinstance(error, InputError) else RuntimeError(repr(error)))
+        parent.send(_told(error))
         return
     requests: SimpleQueue[_Request] = SimpleQueue()
     threading.Thread(target=_accept, args=(listener, requests), daemon=True).start()
@@ -146,24 +161,24 @@ def _serve(parent: Connection, address: str, make: MakeEngine) -> None:
 
 
 class _Asker:
-    """A process that asks, as the engine's process knows it."""
+    """A process that asks, as the engine's process knows it. It asks for one thing at a time."""
 
-    def __init__(self, connection: Connection):
-        self.connection = connection
+    def __init__(self) -> None:
+        self.answers: SimpleQueue[Any] = SimpleQueue()
         self.memory: mmap.mmap | None = None
         self.loads = self.count = 0
         self.loaded: Any = None
 
 
-class _Request:
+class _Request(NamedTuple):
     """What one of them asks for."""
 
-    def __init__(self, asker: _Asker, said: tuple[Any, ...]):
-        self.asker, self.kind, self.arguments = asker, said[0], said[1:]
+    asker: _Asker
+    kind: int
+    arguments: tuple[Any, ...]
 
     def answer(self, answer: Any) -> None:
-        with suppress(OSError):  # it died meanwhile
-            self.asker.connection.send(answer)
+        self.asker.answers.put(answer)
 
 
 def answer_all(engine: LocalEngine, requests: Sequence[_Request]) -> None:
@@ -190,10 +205,9 @@ def _load(engine: LocalEngine, request: _Request) -> None:
                 asker.memory = mmap.mmap(file.fileno(), 0)
         sizes = [int(np.prod(shape)) for shape in shapes]
         starts = accumulate(sizes, initial=0)
-        memory = asker.memory or b""
-        # Copied: they are overwritten before the engine must be done with them.
+        # They stay as they are until who asks has had all looks at them answered.
         frames = [
-            np.frombuffer(memory, np.uint8, size, start).reshape(shape).copy()
+            np.frombuffer(asker.memory or b"", np.uint8, size, start).reshape(shape)
             for shape, size, start in zip(shapes, sizes, starts, strict=False)
         ]
         asker.loads, asker.count, asker.loaded = number, len(frames), engine.load(frames)
@@ -205,7 +219,7 @@ def _load(engine: LocalEngine, request: _Request) -> None:
 def _look(engine: LocalEngine, network: str, requests: Sequence[_Request]) -> None:
     for request in requests:
         if request.arguments[0] != request.asker.loads:
-            raise RuntimeError(
+            raise EngineError(
                 f"frames {request.arguments[0]} are asked for, {request.asker.loads} are there"
             )
     askers = [request.asker for request in requests]
@@ -225,25 +239,25 @@ def _look(engine: LocalEngine, network: str, requests: Sequence[_Request]) -> No
 
 def _told(error: Exception) -> Exception:
     """What can be sent to another process."""
-    if isinstance(error, InputError):
+    if isinstance(error, (InputError, EngineError)):
         return error
-    if type(error).__name__ == "OutOfMemoryError":
-        return InputError(
-            f"the GPU's memory is full ({error}); give a smaller --batch or fewer --workers"
-        )
-    return RuntimeError(f"in the process for the networks: {error!r}")
+    return EngineError("".join(traceback.format_exception(error)))
 
 
 def _accept(listener: Listener, requests: SimpleQueue[_Request]) -> None:
     while True:
-        asker = _Asker(listener.accept())
-        threading.Thread(target=_hear, args=(asker, requests), daemon=True).start()
+        connection = listener.accept()
+        threading.Thread(target=_converse, args=(connection, requests), daemon=True).start()
 
 
-def _hear(asker: _Asker, requests: SimpleQueue[_Request]) -> None:
+def _converse(connection: Connection, requests: SimpleQueue[_Request]) -> None:
+    """Listen to one asker and answer it, until it ends; one that is stopped stops nobody else."""
+    asker = _Asker()
     with suppress(EOFError, OSError):
         while True:
-            requests.put(_Request(asker, asker.connection.recv()))
+            kind, *arguments = connection.recv()
+            requests.put(_Request(asker, kind, tuple(arguments)))
+            connection.send(asker.answers.get())
 
 
 def _end_with_the_parent() -> None:

@@ -11,11 +11,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from poseprep.landmarkers.batched import face as faces
 from poseprep.landmarkers.batched import hands, libm, pose
-from poseprep.landmarkers.batched.engine import Engine
 from poseprep.landmarkers.batched.rectangles import (
     Point,
     Points,
@@ -66,16 +65,17 @@ class Tracker:
         smooth: smooth the body's points, as MediaPipe's video mode does.
     """
 
-    def __init__(self, engine: Engine, face: bool, smooth: bool):
-        self._engine, self._face = engine, face
+    def __init__(self, face: bool, smooth: bool):
+        self._face = face
         self._smoother = BodySmoother() if smooth else None
         self._guides = OneEuro(0.01, 10.0)
         self._body: Rectangles | None = None
         self._last: dict[str, Float[np.ndarray, "V 3"]] = {}
 
-    def __call__(self, frame: UInt8[np.ndarray, "H W 3"]) -> Look:
-        view = View.of(self._engine, [frame])
-        look = Look({}, frame.shape[1] / frame.shape[0])
+    def __call__(self, view: View) -> Look:
+        """What is seen in the next frame, the only one of a view."""
+        width, height = view.sizes[0].tolist()
+        look = Look({}, width / height)
         body = self._follow_body(view)
         if body is not None:
             look.parts["body"] = body[0]
