@@ -21,6 +21,7 @@ from poseprep.settings import (
     ExtractOptions,
     ExtractSettings,
     ImportSettings,
+    read_only_by,
 )
 from poseprep.version import toolkit_version
 from sslmodel.config import (
@@ -42,6 +43,9 @@ _PLACES = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),
 }
+
+# Options that only one landmarker reads stand together in the help.
+BATCHED = read_only_by("batched")
 
 # What a command leaves behind when it is stopped.
 STOPPED = {
@@ -143,6 +147,7 @@ def config_options(
                 type=_option_type(option),
                 is_flag=option.type is bool,
                 default=option.default,
+                metavar=option.metavar,
                 show_default=_shown_default(option),
                 help=option.help,
             )(command)
@@ -167,9 +172,11 @@ def run_command(context: click.Context, command: click.Command, *words: str | Pa
     type=click.Path(path_type=Path),
     help="CSV: clip, sign, signer, split; start and end (seconds) cut clips from videos.",
 )
-@config_options(ExtractSettings)
-@config_options(ExtractOptions)
+@config_options(ExtractSettings, but=BATCHED)
+@config_options(ExtractOptions, but=BATCHED)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
+@config_options(ExtractSettings, only=BATCHED)
+@config_options(ExtractOptions, only=BATCHED)
 @click.pass_context
 def extract(
     context: click.Context,

@@ -39,10 +39,6 @@ from poseprep.workers import ATTEMPTS, Died, Report, TimedOut, run_tasks
 
 __all__ = ["ExtractOptions", "ExtractSettings", "Extraction", "default_workers", "extract_clip"]
 
-# For the estimate before the start: measured with `slr extract` on drawn and real videos.
-SECONDS_A_FRAME = 0.045
-BYTES_A_FRAME = 2800
-
 
 def extract_video(path: Path, settings: ExtractSettings) -> Clip:
     """The keypoints of one video file, stored nowhere.
@@ -138,6 +134,11 @@ class Extraction:
             there["settings"] = there["settings"] | {"fps": self.settings.fps}
         check_same(there, self._head, str(self.out))
         return store
+
+    @property
+    def landmarker(self) -> dict[str, Any]:
+        """What finds the keypoints, as it says of itself and the store records it."""
+        return self._head["landmarker"]
 
     @property
     def workers(self) -> int:

@@ -12,7 +12,7 @@ from poseprep.clip import Clip
 from poseprep.errors import InputError
 from poseprep.journal import journal_path
 from poseprep.place import check_place
-from poseprep.settings import differences
+from poseprep.settings import by_networks, differences
 from poseprep.store import KeypointStore, Problem, StoreWriter
 
 
@@ -136,7 +136,7 @@ def _check_places(paths: Sequence[Path], out: Path, overwrite: bool) -> None:
 
 def _check_alike(one: KeypointStore, other: KeypointStore) -> None:
     """Raises InputError, with the differences, unless the points were made in the same way."""
-    if found := differences(_made_by(one), _made_by(other)):
+    if found := differences(*by_networks(_made_by(one), _made_by(other))):
         raise InputError(
             f"{one.path} and {other.path} were made in different ways, and are never mixed "
             f"(the first → the second): {'; '.join(found)}. Merge stores of equal settings, or "

@@ -22,10 +22,11 @@ def setting(
     minimum: float | None = None,
     maximum: float | None = None,
     choices: tuple[str, ...] | None = None,
+    metavar: str | None = None,
 ) -> Any:
     """A field of a settings dataclass, with what its option says and allows."""
     limits = {"minimum": minimum, "maximum": maximum, "choices": choices}
-    return field(default=default, metadata={"help": help, **limits})
+    return field(default=default, metadata={"help": help, "metavar": metavar, **limits})
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Option:
     """One setting as a command-line option: `views.shear` becomes `--views-shear`.
 
     minimum and maximum are allowed themselves; None is no limit. `several`: the value is a tuple
-    of `type`, which a user types with commas.
+    of `type`, which a user types with commas. `metavar`: what the help calls the value; None is
+    its type.
     """
 
     path: tuple[str, ...]
@@ -43,6 +45,7 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] | None = None
+    metavar: str | None = None
     several: bool = False
 
     @property

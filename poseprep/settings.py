@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from poseprep.errors import InputError
@@ -31,7 +32,8 @@ class ExtractSettings:
         track: else every frame is looked at alone; only `recover` and `smooth` remember others.
         precision: of the networks where they run on a GPU; on a CPU they are float32.
         model: path of MediaPipe's `holistic_landmarker.task` or one like it; empty is the networks
-            that the installed MediaPipe carries.
+            that the installed MediaPipe carries. What decides is the networks themselves, whose
+            hashes the landmarker tells; a store records only the file's name, for a reader.
         fps: None where there are no folders of images.
     """
 
@@ -46,8 +48,12 @@ class ExtractSettings:
     smooth: bool = setting(
         False, "batched: smooth the body in time with MediaPipe's one-euro filter"
     )
-    precision: str = setting("float32", "batched: of numbers on a GPU", choices=PRECISIONS)
-    model: str = setting("", "batched: a .task bundle of networks  [default: MediaPipe's own]")
+    precision: str = setting(
+        "float32", "batched, on a GPU: precision of the networks", choices=PRECISIONS
+    )
+    model: str = setting(
+        "", "batched: a .task bundle of networks  [default: MediaPipe's own]", metavar="PATH"
+    )
     fps: float | None = setting(None, "frames a second of folders of images", minimum=1e-3)
 
     def recorded(self) -> dict[str, Any]:
@@ -56,15 +62,17 @@ class ExtractSettings:
         So a store of one landmarker stays what it is when another brings settings of its own.
         """
         unread = _READ_BY_SOME - set(LANDMARKER_READS[self.landmarker])
-        return {name: value for name, value in asdict(self).items() if name not in unread}
+        said = {**asdict(self), "model": Path(self.model).name}
+        return {name: value for name, value in said.items() if name not in unread}
 
 
 @dataclass(frozen=True)
 class ExtractOptions:
     """How an extraction is carried out; none of it changes a point.
 
-    Where and on how many frames at once the batched landmarker runs may change the last digits: by
-    less than 1e-4 of the frame height, where `precision` is float32.
+    On how many frames at once the batched landmarker works may change the last digits: by less
+    than 1e-4 of the frame height, where `precision` is float32. `device` may change more, and so
+    the landmarker tells its engine: stores of two engines never mix.
 
     Attributes:
         workers: None is one for every core.
@@ -85,9 +93,15 @@ class ExtractOptions:
     shard: str = setting("", "do one part of the videos: I/N, with I from 1 to N")
     dask: str = setting("", "address of a Dask scheduler whose workers do the work")
     device: str = setting("auto", "batched: where the networks run", choices=DEVICES)
-    batch: int = setting(16, "batched: frames looked at together", minimum=1)
+    batch: int = setting(
+        16,
+        "batched: frames of a video looked at together, on a CPU 8 at most; each takes memory",
+        minimum=1,
+        maximum=256,
+    )
     compile: bool = setting(
-        False, "batched: compile the networks for the GPU, which takes minutes at the start"
+        False,
+        "batched, on a GPU only: compile the networks, which takes minutes at the start",
     )
 
     def part(self) -> tuple[int, int]:
@@ -110,6 +124,12 @@ class ExtractOptions:
 _READ_BY_SOME = {name for names in LANDMARKER_READS.values() for name in names}
 
 
+def read_only_by(landmarker: str) -> tuple[str, ...]:
+    """The settings and options that no other landmarker reads."""
+    others = {n for name, names in LANDMARKER_READS.items() if name != landmarker for n in names}
+    return tuple(name for name in LANDMARKER_READS[landmarker] if name not in others)
+
+
 def check_read(settings: ExtractSettings, options: ExtractOptions) -> None:
     """Raise InputError for the first thing that was chosen, but that the landmarker does not read.
 
@@ -126,6 +146,11 @@ def check_read(settings: ExtractSettings, options: ExtractOptions) -> None:
                     f"{flag}: expected with --landmarker {who} only, found with {name}; leave "
                     f"{flag} out, or choose --landmarker {who}"
                 )
+    if settings.track and options.batch != ExtractOptions.batch:
+        raise InputError(
+            "--batch: expected without --track, which looks at one frame after the other; leave "
+            "one of them out"
+        )
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -142,7 +167,7 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str =
 
 def check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
     """Raises InputError, with the differences, unless `what` was made with these settings."""
-    found = differences(*_of_both_landmarkers(there, here))
+    found = differences(*_of_both_landmarkers(*by_networks(there, here)))
     # What the user has chosen says it; what follows from it in the landmarker says nothing more.
     if found := [line for line in found if line.startswith("settings.")] or found:
         raise InputError(
@@ -150,6 +175,24 @@ def check_same(there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> 
             f"{'; '.join(found)}. Use the same settings, give another OUT, or start anew with "
             "--overwrite"
         )
+
+
+def by_networks(
+    there: Mapping[str, Any], here: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Where the networks are the same, without the name of the bundle that they came in.
+
+    A bundle may lie elsewhere by now, or be called something else.
+    """
+    one, other = (each.get("landmarker", {}).get("models") for each in (there, here))
+    if one is None or one != other:
+        return there, here
+
+    def unnamed(each: Mapping[str, Any]) -> Mapping[str, Any]:
+        settings = each.get("settings", {})
+        return {**each, "settings": {k: v for k, v in settings.items() if k != "model"}}
+
+    return unnamed(there), unnamed(here)
 
 
 def _of_both_landmarkers(

@@ -1,11 +1,11 @@
 """The tables that measurements print."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from poseprep.bench import Bench
 from poseprep.bench_parity import Parity
+from poseprep.landmarker_words import landmarker_words
 from poseprep.signer.accuracy import Accuracy
 from poseprep.signer.recovery import Recovery
 from poseprep.wording import count, printable
@@ -75,8 +75,8 @@ def parity_table(parity: Parity) -> str:
     """`slr bench parity`: presence and distance of every part, and whether the limits are kept."""
     lines = [
         f"{count(parity.videos, 'video')}, {count(parity.frames, 'frame')}; {parity.machine}",
-        f"reference: {_landmarker(parity.reference)}",
-        f"candidate: {_landmarker(parity.candidate)}",
+        f"reference: {landmarker_words(parity.reference)}",
+        f"candidate: {landmarker_words(parity.candidate)}",
         "",
         "Frames in which a part was found, and distances in x and y, % of the frame height",
         f"{'':<12}{'both':>9}{'neither':>9}{'only ref.':>11}{'only cand.':>12}{'agreement':>11}"
@@ -112,12 +112,3 @@ def parity_table(parity: Parity) -> str:
 
 def _words(part: str) -> str:
     return part.replace("_", " ")
-
-
-def _landmarker(said: Mapping[str, Any]) -> str:
-    """What a landmarker says of itself, shortly: name, version, engine, and what is switched on."""
-    settings = said["settings"].items()
-    switched = [_words(name) for name, value in settings if value is True]
-    return ", ".join(
-        [f"{said['name']} {said['version']}", *said.get("engine", {}).values(), *switched]
-    )

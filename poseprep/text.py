@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from poseprep.arrays import Imported
-from poseprep.extract import BYTES_A_FRAME, SECONDS_A_FRAME, Extraction
+from poseprep.effort import BYTES_A_FRAME, seconds_a_frame
+from poseprep.extract import Extraction
 from poseprep.labels import Labels
+from poseprep.landmarker_words import landmarker_words, place_words
 from poseprep.merge import Merged
 from poseprep.quality import Coverage, describe_store
 from poseprep.store import KeypointStore
@@ -35,6 +37,8 @@ def extraction_plan(extraction: Extraction, frames: int) -> str:
             lines[0] = "Continuing. " + lines[0]
     if inventory.tasks:
         lines[0] += ", " + _effort(extraction, frames)
+        if extraction.options.compile:
+            lines.append("the networks are compiled for the GPU first, which takes minutes")
     if found.others:
         names = sorted(path.name for path in found.others)
         lines.append(f"{count(len(names), 'other file')} left alone: {some(names)}")
@@ -46,14 +50,15 @@ def extraction_plan(extraction: Extraction, frames: int) -> str:
 
 
 def _effort(extraction: Extraction, frames: int) -> str:
+    workers, on_cluster = extraction.workers, bool(extraction.options.dask)
+    where = "on the cluster" if on_cluster else f"with {count(workers, 'worker')}"
+    if place := place_words(extraction.landmarker):
+        where += f", {place}" if on_cluster else f" {place}"
     if not frames:
-        return "length not known beforehand, nor the time and disk it takes"
-    if extraction.options.dask:
-        where, parallel = "on the cluster", 0
-    else:
-        where, parallel = f"with {count(extraction.workers, 'worker')}", extraction.workers
-    seconds = f"about {duration(frames * SECONDS_A_FRAME / parallel)} " if parallel else ""
-    return f"about {frames:,} frames; {seconds}{where}, {size(frames * BYTES_A_FRAME)} on disk"
+        return f"length not known beforehand, nor the time and disk it takes; {where}"
+    seconds = None if on_cluster else seconds_a_frame(extraction.landmarker)
+    time = "" if seconds is None else f"about {duration(frames * seconds / workers)} "
+    return f"about {frames:,} frames; {time}{where}, {size(frames * BYTES_A_FRAME)} on disk"
 
 
 def labels_remarks(labels: Labels) -> list[str]:
@@ -135,11 +140,11 @@ def store_description(store: KeypointStore) -> str:
     sizes = sorted(about.sizes, key=lambda key: -about.sizes[key])
     shown_sizes = some([f"{w}×{h}" if w else "unknown" for w, h in sizes])
     length = f" ({duration(about.seconds)} of video)" if about.seconds else ""
-    made_by = f"{store.landmarker.get('name', 'unknown')} {store.landmarker.get('version', '')}"
+    made_by = landmarker_words(store.landmarker, str(store.settings.get("model", "")))
     lines = [
         f"{store.path}: {count(about.clips, 'clip')}, {count(about.frames, 'frame')}{length}, "
         f"{size(store.path.stat().st_size)}",
-        f"  made        {store.created} by {store.tool}, landmarker {made_by.strip()}",
+        f"  made        {store.created} by {store.tool}, landmarker {made_by}",
         f"  video       {shown_sizes} pixels, {_frame_rate(*about.fps)}",
         f"  points      {len(store.skeleton)}: "
         + ", ".join(f"{part} {s.stop - s.start}" for part, s in store.skeleton.parts.items()),

@@ -1,7 +1,7 @@
 """The settings of extraction: what each landmarker reads, and what a store records of them."""
 
 import inspect
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from click.testing import CliRunner
@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from poseprep.errors import InputError
 from poseprep.landmarkers import LANDMARKERS
 from poseprep.measure import make_landmarker
-from poseprep.options import from_dict
+from poseprep.options import check, from_dict
 from poseprep.settings import (
     FACE_NAMES,
     LANDMARKER_NAMES,
@@ -18,6 +18,7 @@ from poseprep.settings import (
     ExtractSettings,
     check_read,
     check_same,
+    read_only_by,
 )
 from poseprep.skeleton import FACES, HOLISTIC
 from slr_toolkit.cli import main
@@ -95,9 +96,44 @@ def test_another_landmarker_is_told_in_few_words():
     "chosen", [{"track": True}, {"smooth": True}, {"precision": "float16"}, {"model": "a.task"}]
 )
 def test_what_the_landmarker_does_not_read_is_refused(chosen):
-    check_read(ExtractSettings(landmarker="batched", **chosen), ExtractOptions(batch=2))
+    check_read(ExtractSettings(landmarker="batched", **chosen), ExtractOptions(device="cpu"))
     with pytest.raises(InputError, match=f"--{next(iter(chosen))}.*--landmarker batched"):
         check_read(ExtractSettings(**chosen), ExtractOptions())
+
+
+def test_frames_are_not_looked_at_together_where_a_person_is_followed():
+    with pytest.raises(InputError, match="--batch: expected without --track"):
+        check_read(replace(BATCHED, track=True), ExtractOptions(batch=4))
+
+
+def test_a_batch_has_a_limit():
+    with pytest.raises(InputError, match="--batch.*at most 256"):
+        check(ExtractOptions(batch=257))
+
+
+def made_with(model, networks):
+    settings = ExtractSettings(landmarker="batched", model=model).recorded()
+    return {"settings": settings, "landmarker": {"models": {"pose_landmarks": networks}}}
+
+
+def test_the_networks_decide_and_not_where_their_bundle_lies():
+    check_same(made_with("b.task", "12ab"), made_with("./sub/b.task", "12ab"), "out.h5")
+    check_same(made_with("b.task", "12ab"), made_with("/elsewhere/other.task", "12ab"), "out.h5")
+    check_same(made_with("", "12ab"), made_with("as_in_the_wheel.task", "12ab"), "out.h5")
+    with pytest.raises(InputError, match=r"landmarker.models.pose_landmarks: 12ab → 34cd\."):
+        check_same(made_with("a/b.task", "12ab"), made_with("b.task", "34cd"), "out.h5")
+    with pytest.raises(InputError, match=r"now\): settings.model: a.task → b.task\."):
+        check_same(made_with("a.task", "12ab"), made_with("b.task", "34cd"), "out.h5")
+
+
+def test_a_store_names_the_bundle_and_not_its_place():
+    assert made_with("/home/anna/b.task", "")["settings"]["model"] == "b.task"
+
+
+def test_what_only_one_landmarker_reads():
+    assert read_only_by("mediapipe") == ()
+    assert read_only_by("batched")[:2] == ("track", "smooth")
+    assert "face" not in read_only_by("batched")
 
 
 @pytest.mark.parametrize("flags", [["--track"], ["--batch", "4"], ["--device", "cpu"]])

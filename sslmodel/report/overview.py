@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from poseprep.landmarker_words import landmarker_words
 from poseprep.wording import count, duration
 from sslmodel.probe import RAW, UNTRAINED
 from sslmodel.report.collect import Facts
@@ -107,12 +108,11 @@ def _splits(known: Facts) -> Iterator[tuple[str, Any]]:
 def _stores(known: Facts) -> Html:
     items = []
     for store in known.head["stores"]:
-        maker = store.get("landmarker") or {}
-        made_by = " ".join(str(maker[k]) for k in ("name", "version") if maker.get(k))
+        made_by = landmarker_words(store.get("landmarker") or {})
         clips = len(known.run.splits[store["sha256"]]["parts"])
         items.append(
             tag("strong", name(str(store["path"]), 90))
-            + tag("small", f" {count(clips, 'clip')}; landmarker {made_by or 'unknown'}")
+            + tag("small", f" {count(clips, 'clip')}; landmarker {made_by}")
             + tag("br")
             + tag("code", str(store["sha256"]))
         )
