@@ -152,8 +152,9 @@ def test_a_bundle_that_is_none_is_refused(models, tmp_path):
 
     palm = wheel() / "modules/palm_detection/palm_detection_full.tflite"
     recrop = models["hand_recrop"].data
-    refused(tmp_path / "nowhere.task", "cannot be read")
-    refused(tmp_path, "cannot be read")
+    refused(tmp_path / "nowhere.task", "found no such file")
+    refused(tmp_path, "found a folder")
+    refused(REPOSITORY / "Makefile" / "a.task", r"cannot be read \(Not a directory\)")
     refused(REPOSITORY / "Makefile", "no zip archive")
     refused(bundle(tmp_path / "empty.task"), "none in 0 files")
     refused(bundle(tmp_path / "text.task", a=b"no network, though long enough"), "that is none")

@@ -33,11 +33,18 @@ def members(bundle: Path) -> Iterator[tuple[str, bytes]]:
                 with archive.open(info) as member:
                     # Never more than it says, whatever is packed in there.
                     yield info.filename, member.read(info.file_size)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{bundle}: expected a .task bundle of MediaPipe's, found no such file; see to its name"
+        ) from error
+    except IsADirectoryError as error:
+        raise _error(bundle, "a folder") from error
     except BadZipFile as error:
         raise _error(bundle, f"no zip archive, or a damaged one ({error})") from error
     # Encrypted; packed in a way that Python does not know; damaged; not to be read at all.
     except (RuntimeError, NotImplementedError, EOFError, zlib.error, OSError) as error:
-        raise _error(bundle, f"what cannot be read ({error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise _error(bundle, f"what cannot be read ({reason})") from error
 
 
 def _error(bundle: Path, found: str) -> InputError:
