@@ -18,6 +18,7 @@ from poseprep.errors import InputError
 from poseprep.options import Option, from_options, options, to_options
 from poseprep.settings import (
     LANDMARKER_NAMES,
+    REFERENCE_NAMES,
     ExtractOptions,
     ExtractSettings,
     ImportSettings,
@@ -641,8 +642,9 @@ def bench_extract(
 )
 @click.option(
     "--reference",
-    type=click.Choice(("static", "video")),
-    help="MediaPipe with every frame alone, or its video mode.  [default: as the landmarker does]",
+    type=click.Choice(REFERENCE_NAMES),
+    help="MediaPipe with every frame alone, its video mode, or that without smoothing.  "
+    "[default: as the landmarker does]",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Write all figures there, too (JSON).")
 @config_options(ExtractSettings, only=("face", "track", "smooth", "precision", "model", "fps"))
@@ -658,20 +660,24 @@ def parity_command(
 ) -> None:
     """How far a landmarker's points on VIDEOS are from MediaPipe's; hands get no second look.
 
-    The exit code is 0 where all parts keep the limits, which the last lines tell, else 3.
+    The exit code is 0 where all parts keep the limits, which the last lines tell, and all videos
+    could be read, else 3.
     """
     from poseprep import bench_parity
     from poseprep.extract import default_workers
+    from poseprep.place import check_report_place
     from poseprep.tables import parity_table
 
     settings = from_options(ExtractSettings, {**chosen, "landmarker": landmarker, "recover": False})
     options = from_options(ExtractOptions, chosen)
     workers = options.workers or default_workers()
+    if out:
+        check_report_place(out)
     parity = bench_parity.bench_parity(videos, settings, options, workers, reference, say)
     say("\n" + parity_table(parity))
     if out:
         bench_parity.write_report(out, parity)
-    if not parity.met:
+    if not parity.met or parity.problems:
         context.exit(EXIT_PROBLEMS)
 
 

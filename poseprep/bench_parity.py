@@ -25,6 +25,14 @@ from poseprep.settings import ExtractOptions, ExtractSettings, check_read
 from poseprep.video import VideoReader
 from poseprep.workers import ATTEMPTS, run_tasks
 
+# What MediaPipe does when it is compared with: every frame alone, its video mode, or the same
+# without smoothing. Name → `MediaPipeHolistic`'s arguments.
+REFERENCES: dict[str, dict[str, bool]] = {
+    "static": {"alone": True},
+    "video": {},
+    "unsmoothed": {"smooth": False},
+}
+
 # Frames compared at once: the points of a long video are never held whole, only distances.
 _FRAMES = 512
 
@@ -100,17 +108,17 @@ def bench_parity(
     """Let MediaPipe and the landmarker of these settings look at every frame of the videos.
 
     Args:
-        reference: `video` for MediaPipe's video mode, `static` for every frame alone; None is
-            what the landmarker itself does.
+        reference: a name in `REFERENCES`; None is what the landmarker itself does.
         tell: told each video's key when it is done.
 
     Raises:
         InputError: there is no video, or none of them can be read; a setting that is not
-            allowed, or that the landmarker does not read.
+            allowed, or that the landmarker does not read; MediaPipe does nothing like it.
     """
     check(settings)
     check(options)
     check_read(settings, options)
+    reference = reference or reference_of(settings)
     found = find_videos(videos, settings.fps)
     problems, seen = dict(found.unreadable), dict[str, Seen]()
     with make_landmarker(settings, options).shared() as shared:
@@ -131,6 +139,24 @@ def bench_parity(
         reasons = "; ".join(f"{key}: {reason}" for key, reason in problems.items())
         raise InputError(f"{videos}: expected videos that can be read, found none ({reasons})")
     return together(dict(sorted(seen.items())), problems)
+
+
+def reference_of(settings: ExtractSettings) -> str:
+    """What MediaPipe must do to see what a landmarker of these settings sees.
+
+    Raises:
+        InputError: nothing that it does is like that.
+    """
+    if settings.landmarker == "mediapipe" or (settings.track and settings.smooth):
+        return "video"
+    if settings.track:
+        return "unsmoothed"
+    if settings.smooth:
+        raise InputError(
+            "--smooth: expected with --track, because MediaPipe smooths only where it follows a "
+            "person; give --track too, or say --reference"
+        )
+    return "static"
 
 
 def together(seen: dict[str, Seen], problems: dict[str, str]) -> Parity:
@@ -178,14 +204,12 @@ def write_report(path: Path, parity: Parity) -> None:
 
 
 def _comparer(
-    settings: ExtractSettings, options: ExtractOptions, reference: str | None, shared: str
+    settings: ExtractSettings, options: ExtractOptions, reference: str, shared: str
 ) -> Callable[[Video], Iterator[Seen]]:
     """What a worker process does."""
     from poseprep.landmarkers.mediapipe import MediaPipeHolistic
 
-    follows = settings.track or settings.landmarker == "mediapipe"
-    alone = not follows if reference is None else reference == "static"
-    mediapipe = MediaPipeHolistic(settings.face, settings.recover, alone)
+    mediapipe = MediaPipeHolistic(settings.face, settings.recover, **REFERENCES[reference])
     candidate = make_landmarker(settings, options, shared)
 
     def do(video: Video) -> Iterator[Seen]:

@@ -8,7 +8,8 @@ from typing import Any
 from poseprep.errors import InputError
 from poseprep.options import setting
 
-# The names of LANDMARKERS and FACES, said again here because those need numpy; a test compares.
+# The names of LANDMARKERS, FACES and REFERENCES, said again here because those need numpy; a test
+# compares.
 # A landmarker's name → the settings and options that it reads.
 LANDMARKER_READS = {
     "mediapipe": ("face", "recover"),
@@ -20,6 +21,7 @@ LANDMARKER_READS = {
 LANDMARKER_NAMES = tuple(LANDMARKER_READS)
 FACE_NAMES = ("full", "contours", "none")
 PRECISIONS = ("float32", "float16", "bfloat16")
+REFERENCE_NAMES = ("static", "video", "unsmoothed")
 DEVICES = ("auto", "cpu", "cuda")
 SKELETON_NAMES = ("auto", "hand", "body-hands", "holistic")
 
@@ -209,7 +211,7 @@ def _of_both_landmarkers(
 
 
 def _shown(value: Any) -> str:
-    text = "not set" if value is None else str(value)
+    text = "not set" if value in (None, "") else str(value)
     return text if len(text) <= 40 else text[:37] + "…"
 
 

@@ -226,6 +226,18 @@ def test_a_followed_and_smoothed_person_is_that_of_mediapipes_video_mode(frames)
     assert_parity(list(ours), list(follow(MediaPipeHolistic(recover=False), frames)))
 
 
+def test_a_followed_person_is_that_of_mediapipes_video_mode_without_smoothing(frames) -> None:
+    ours = list(follow(BatchedHolistic(recover=False, track=True, device="cpu"), frames))
+    theirs = list(follow(MediaPipeHolistic(recover=False, smooth=False), frames))
+    assert_parity(ours, theirs)
+    smoothed = list(follow(MediaPipeHolistic(recover=False), frames))
+    body = HOLISTIC.parts["body"]
+    assert any(
+        not np.allclose(a.points[body], b.points[body], atol=0.002)
+        for a, b in zip(theirs, smoothed, strict=True)
+    )
+
+
 def test_the_batch_changes_nothing(frames) -> None:
     one, three = (
         list(follow(BatchedHolistic(device="cpu", batch=batch, smooth=True), frames[:7]))

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from poseprep.bench_parity import compare_video, together
+from poseprep.bench_parity import compare_video, reference_of, together
+from poseprep.errors import InputError
 from poseprep.find import Video
 from poseprep.landmarkers import AtOnce, Landmarks
 from poseprep.landmarkers.mediapipe import MediaPipeHolistic
 from poseprep.parity import Limits, Part, compare, furthest, summarize
+from poseprep.settings import ExtractSettings
 from poseprep.tables import parity_table
 from slr_toolkit.cli import main
 
@@ -154,8 +156,12 @@ def test_the_command_compares_mediapipe_with_itself(tmp_path, short_clips):
     (videos / "broken.mp4").write_bytes(b"no video")
     words = ["bench", "parity", str(videos), "--landmarker", "mediapipe", "--face", "none"]
     result = CliRunner().invoke(main, [*words, "--workers", "1", "--out", str(out)])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 3, result.output  # for the one that is no video
     assert "broken.mp4: not a video" in result.output
+    assert "Parity (met)" in result.output
+    (videos / "broken.mp4").unlink()
+    result = CliRunner().invoke(main, [*words, "--workers", "1", "--out", str(out)])
+    assert result.exit_code == 0, result.output
     report = json.loads(out.read_text())
     assert report["met"]
     assert report["frames"] == 24
@@ -175,3 +181,32 @@ def test_what_cannot_be_compared_is_told(tmp_path):
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 2
     assert "--track: expected with --landmarker batched only" in result.output
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_start(tmp_path, make_video):
+    make_video("videos/a.mp4")
+    words = ["bench", "parity", str(tmp_path / "videos"), "--out"]
+    for place, reason in (
+        ("/proc/x.json", "cannot be written"),
+        (str(tmp_path), "this is a folder"),
+        (str(tmp_path / "nowhere" / "x.json"), "found no folder"),
+        (str(tmp_path / "videos" / "a.mp4" / "x.json"), "found no folder"),
+        (str(tmp_path / ("x" * 300)), "cannot be written"),
+    ):
+        result = CliRunner().invoke(main, [*words, place])
+        assert result.exit_code == 2, result.output
+        assert reason in result.output
+        assert "a.mp4\n" not in result.output  # no video was looked at
+    assert [path.name for path in tmp_path.iterdir()] == ["videos"]
+
+
+def test_the_reference_does_what_the_landmarker_does():
+    def of(**chosen):
+        return reference_of(ExtractSettings(landmarker="batched", **chosen))
+
+    assert reference_of(ExtractSettings()) == "video"
+    assert of() == "static"
+    assert of(track=True, smooth=True) == "video"
+    assert of(track=True) == "unsmoothed"
+    with pytest.raises(InputError, match="--smooth: expected with --track"):
+        of(smooth=True)

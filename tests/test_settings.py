@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 from click.testing import CliRunner
 
+from poseprep.bench_parity import REFERENCES
 from poseprep.errors import InputError
 from poseprep.landmarkers import LANDMARKERS
 from poseprep.measure import make_landmarker
@@ -14,6 +15,7 @@ from poseprep.settings import (
     FACE_NAMES,
     LANDMARKER_NAMES,
     LANDMARKER_READS,
+    REFERENCE_NAMES,
     ExtractOptions,
     ExtractSettings,
     check_read,
@@ -29,6 +31,7 @@ BATCHED = ExtractSettings(landmarker="batched")
 def test_names_said_twice_are_the_same():
     assert tuple(LANDMARKERS) == LANDMARKER_NAMES
     assert tuple(FACES) == FACE_NAMES
+    assert tuple(REFERENCES) == REFERENCE_NAMES
 
 
 @pytest.mark.parametrize("name", LANDMARKER_NAMES)
@@ -122,8 +125,8 @@ def test_the_networks_decide_and_not_where_their_bundle_lies():
     check_same(made_with("", "12ab"), made_with("as_in_the_wheel.task", "12ab"), "out.h5")
     with pytest.raises(InputError, match=r"landmarker.models.pose_landmarks: 12ab → 34cd\."):
         check_same(made_with("a/b.task", "12ab"), made_with("b.task", "34cd"), "out.h5")
-    with pytest.raises(InputError, match=r"now\): settings.model: a.task → b.task\."):
-        check_same(made_with("a.task", "12ab"), made_with("b.task", "34cd"), "out.h5")
+    with pytest.raises(InputError, match=r"now\): settings.model: a.task → not set\."):
+        check_same(made_with("a.task", "12ab"), made_with("", "34cd"), "out.h5")
 
 
 def test_a_store_names_the_bundle_and_not_its_place():

@@ -13,10 +13,9 @@ from poseprep.landmarkers import AtOnce, Landmarks, Track
 from poseprep.landmarkers.chosen_points import ChosenPoints
 from poseprep.landmarkers.mediapipe_graph import wheel
 from poseprep.landmarkers.mediapipe_holistic import (
-    ALONE,
     FACE_MODELS,
     MODELS,
-    SETTINGS,
+    chosen_settings,
     holistic,
 )
 from poseprep.landmarkers.second_look import SecondLook, Trust
@@ -35,17 +34,20 @@ class MediaPipeHolistic:
         recover: give a lost hand a second look (docs/recovery.md).
         alone: look at every frame as if there were no other. It takes two or three times as long:
             to be compared with, not for extraction.
+        smooth: as MediaPipe does, unless `alone`. Without it to be compared with, too.
     """
 
-    def __init__(self, face: str = "full", recover: bool = True, alone: bool = False):
+    def __init__(
+        self, face: str = "full", recover: bool = True, alone: bool = False, smooth: bool = True
+    ):
         self._chosen = ChosenPoints(face)
         self.skeleton = self._chosen.skeleton
-        self._recover, self._alone = recover, alone
+        self._recover, self._alone, self._smooth = recover, alone, smooth
 
     @contextmanager
     def tracker(self) -> Iterator[Track]:
         again = SecondLook()
-        with holistic(self._chosen.face, self._alone) as look:
+        with holistic(self._chosen.face, self._alone, self._smooth) as look:
 
             def see(frame: np.ndarray) -> Landmarks:
                 found = look(frame).landmarks()
@@ -59,7 +61,7 @@ class MediaPipeHolistic:
         return nullcontext("")
 
     def describe(self) -> dict[str, Any]:
-        settings = SETTINGS | (ALONE if self._alone else {})
+        settings = chosen_settings(self._alone, self._smooth)
         models = MODELS + (FACE_MODELS if self._chosen.face else ())
         return {
             "name": "mediapipe",

@@ -101,9 +101,11 @@ class Look(NamedTuple):
 
 @contextmanager
 def holistic(
-    face: bool, alone: bool = False
+    face: bool, alone: bool = False, smooth: bool = True
 ) -> Iterator[Callable[[UInt8[np.ndarray, "H W 3"]], Look]]:
     """Holistic in video mode, for the frames of one video, in order; `face`: with the face.
+
+    Without `smooth`, `Holistic(smooth_landmarks=False)`: the body is not smoothed in time.
 
     With `alone`, what is seen in a frame depends on no other: `Holistic(static_image_mode=True)`
     with a `reset` before every frame. Without it, static mode only finds the body anew; hands and
@@ -114,7 +116,7 @@ def holistic(
     well the wrists were seen, which decides whether a hand is looked for.
     """
     streams = {name: s for name, s in _STREAMS.items() if face or name != "face"}
-    settings = SETTINGS | (ALONE if alone else {})
+    settings = chosen_settings(alone, smooth)
     side = {
         "model_complexity": settings["model_complexity"],
         "smooth_landmarks": settings["smooth_landmarks"],
@@ -140,6 +142,11 @@ def holistic(
         yield look
     finally:
         graph.close()
+
+
+def chosen_settings(alone: bool = False, smooth: bool = True) -> dict[str, Any]:
+    """What MediaPipe's settings are in the modes of `holistic`."""
+    return SETTINGS | {"smooth_landmarks": smooth} | (ALONE if alone else {})
 
 
 @cache
