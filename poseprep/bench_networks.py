@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, Shaped, UInt8
 
 from poseprep.errors import InputError
 from poseprep.find import find_videos
@@ -93,7 +93,7 @@ class _Timed:
 
     def look(
         self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Rectangles
-    ) -> list[Float[np.ndarray, "K ..."]]:
+    ) -> list[Shaped[np.ndarray, "K ..."]]:
         began = time.perf_counter()
         found = self._engine.look(network, frames, which, places)
         self.seconds[network] += time.perf_counter() - began

@@ -212,7 +212,9 @@ class Extraction:
         tasks = [(video.absolute(), segments) for video, segments in tasks]
         if settings.model:
             settings = replace(settings, model=str(Path(settings.model).absolute()))
-        work = partial(Extractor, settings, self.options)
+        # Other machines may choose another engine, or have it in another version.
+        described = self._head["landmarker"]
+        work = partial(Extractor, settings, self.options, described=described)
         yield from run_on_dask(
             work, tasks, self.options.dask, self.options.timeout, self.videos.absolute()
         )

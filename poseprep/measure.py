@@ -1,12 +1,13 @@
 """One video → the keypoints of its clips: what a worker process does."""
 
+import json
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from poseprep.landmarkers import LANDMARKERS, Landmarker, Landmarks, Track
 from poseprep.outcome import ClipHead, Outcome
 from poseprep.piece import PIECE_FRAMES, Frames, pack
 from poseprep.segment import Segment
-from poseprep.settings import LANDMARKER_READS, ExtractOptions, ExtractSettings
+from poseprep.settings import LANDMARKER_READS, ExtractOptions, ExtractSettings, differences
 from poseprep.video import VideoReader
 from poseprep.video_file import file_stat, hash_steps
 
@@ -52,8 +53,23 @@ class Extractor:
         settings: ExtractSettings,
         options: ExtractOptions = ExtractOptions(),
         shared: str = "",
+        described: Mapping[str, Any] | None = None,
     ):
+        """
+        Args:
+            described: what the landmarker says of itself where the store is written.
+
+        Raises:
+            InputError: here it would be another one, such as on a machine with a GPU.
+        """
         self._landmarker = make_landmarker(settings, options, shared)
+        if described is not None:
+            here = json.loads(json.dumps(self._landmarker.describe()))
+            if found := differences(described, here):
+                raise InputError(
+                    "the landmarker of this worker is not the one that the store records (there → "
+                    f"here): {'; '.join(found)}; give the same versions and the same --device"
+                )
         # What fails for every video must end the run, and not become a problem of each of them.
         with self._landmarker.tracker():
             pass

@@ -160,7 +160,7 @@ def test_every_detector_has_an_anchor_for_each_of_its_boxes(engine) -> None:
     frame = [np.zeros((64, 64, 3), np.uint8)]
     place = np.array([[32, 32, 64, 64, 0]], f32)
     for network, size in (("pose_detector", 224), ("face_detector", 128)):
-        boxes, _ = engine.look(network, engine.load(frame), np.zeros(1, int), place)
+        boxes, *_ = engine.look(network, engine.load(frame), np.zeros(1, int), place)
         assert len(detections.anchors(network, size)) == boxes.shape[1]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from poseprep.landmarkers.batched import libm
+from poseprep.landmarkers.batched.engine import LENSES
 
 f32 = np.float32
 # As MediaPipe's graphs say.
@@ -41,19 +42,33 @@ def anchors(network: str, size: int) -> Float[np.ndarray, "A 2"]:
     )
 
 
+def surest(network: str, looks: list[np.ndarray]) -> list[Float[np.ndarray, "P 2"] | None]:
+    """For each look of a detector the key points of what it is surest of, as shares of the crop.
+
+    Args:
+        looks: boxes, scores and numbers of anchors, as the engine's `look` gives them.
+    """
+    size = LENSES[network].size
+    centres = anchors(network, size)
+    return [
+        best(boxes, scores, centres[numbers], size)
+        for boxes, scores, numbers in zip(*looks, strict=True)
+    ]
+
+
 def best(
-    boxes: Float[np.ndarray, "A C"],
-    scores: Float[np.ndarray, " A"],
-    centres: Float[np.ndarray, "A 2"],
+    boxes: Float[np.ndarray, "N C"],
+    scores: Float[np.ndarray, " N"],
+    centres: Float[np.ndarray, "N 2"],
     size: int,
 ) -> Float[np.ndarray, "P 2"] | None:
     """The key points of the surest thing that a detector found, as shares of its input.
 
     Args:
-        boxes: a detector's first output for one image, pixels from the anchor: x, y, width, height
-            and then x and y of P = (C − 4) / 2 key points.
-        scores: its second one, before the sigmoid.
-        centres: the detector's anchors.
+        boxes: a detector's candidates in one image, in pixels from their anchors: x, y, width,
+            height and then x and y of P = (C − 4) / 2 key points.
+        scores: how sure it is of them, before the sigmoid.
+        centres: their anchors.
         size: rows of its input.
 
     Returns:

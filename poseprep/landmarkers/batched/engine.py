@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 
 from poseprep.errors import EngineError, InputError
 
@@ -35,7 +35,7 @@ class Lens(NamedTuple):
 
 # As MediaPipe's graphs say (modules/*/*.pbtxt).
 LENSES = {
-    "pose_detector": Lens(224, -1.0, 1.0, True, (0, 1)),  # boxes, scores
+    "pose_detector": Lens(224, -1.0, 1.0, True, (0, 1)),  # boxes, scores; see CANDIDATES
     # Points, presence, heat maps. Engines give the points refined by the heat maps, (K, 39, 5)
     # in units of the crop as `heat_maps.refined` says, and the presence; the maps stay with them.
     "pose_landmarks": Lens(256, 0.0, 1.0, False, (0, 1, 3)),
@@ -44,6 +44,11 @@ LENSES = {
     "face_detector": Lens(128, -1.0, 1.0, True, (0, 1)),
     "face_landmarks": Lens(192, 0.0, 1.0, False, (0, 1)),  # points, presence
 }
+
+DETECTORS = ("pose_detector", "face_detector")
+# A detector's look gives boxes, scores, and the numbers of their anchors (int64): so many of the
+# surest, or all. What it is sure of are a few dozen of its thousands, about one person.
+CANDIDATES = 256
 
 Rectangles = Float[np.ndarray, "K 5"]
 """float32: centre x and y, width, height in pixels of the frame; turned clockwise by radians."""
@@ -59,7 +64,7 @@ class Engine(Protocol):
 
     def look(
         self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Rectangles
-    ) -> list[Float[np.ndarray, "K ..."]]:
+    ) -> list[Shaped[np.ndarray, "K ..."]]:
         """What a network says of K places, each in the frame with its number in `which`.
 
         Args:
@@ -67,8 +72,8 @@ class Engine(Protocol):
             frames: as `load` gave them.
 
         Returns:
-            the outputs that the network's lens names, float32, with K rows. K may be 0. Of
-            "pose_landmarks": the refined points and the presence.
+            the outputs that the network's lens names, with K rows, float32 but for numbers. K may
+            be 0. Of "pose_landmarks": the refined points and the presence.
         """
         ...
 
@@ -98,7 +103,7 @@ class Guarded:
 
     def look(
         self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Rectangles
-    ) -> list[Float[np.ndarray, "K ..."]]:
+    ) -> list[Shaped[np.ndarray, "K ..."]]:
         with engine_failures():
             return self._engine.look(network, frames, which, places)
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from poseprep.landmarkers.batched import libm
-from poseprep.landmarkers.batched.detections import anchors, best
+from poseprep.landmarkers.batched.detections import surest
 from poseprep.landmarkers.batched.engine import LENSES
 from poseprep.landmarkers.batched.rectangles import (
     Points,
@@ -50,10 +50,7 @@ def find(
     places = grown(places, sizes, 3.0)
     shown = np.flatnonzero(usable(places))
     crops = Crops.of(view, which[shown], places[shown])
-    boxes, scores = crops.look("face_detector")
-    size = LENSES["face_detector"].size
-    centres = anchors("face_detector", size)
-    found = [best(boxes[i], scores[i].reshape(-1), centres, size) for i in range(len(shown))]
+    found = surest("face_detector", crops.look("face_detector"))
     kept = np.array([points is not None for points in found], bool)
     if not kept.any():
         return shown[:0], np.zeros((0, 5), f32)

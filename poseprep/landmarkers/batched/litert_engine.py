@@ -12,11 +12,11 @@ from contextlib import contextmanager
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 
 from poseprep.errors import InputError
 from poseprep.landmarkers.batched.crops import levels, to_crop
-from poseprep.landmarkers.batched.engine import LENSES, Lens, Rectangles
+from poseprep.landmarkers.batched.engine import DETECTORS, LENSES, Lens, Rectangles
 from poseprep.landmarkers.batched.heat_maps import refined
 from poseprep.landmarkers.batched.litert_model import for_litert
 from poseprep.landmarkers.batched.models import Model
@@ -47,7 +47,7 @@ class LiteRTEngine:
 
     def look(
         self, network: str, frames: Frames, which: Int[np.ndarray, " K"], places: Rectangles
-    ) -> list[Float[np.ndarray, "K ..."]]:
+    ) -> list[Shaped[np.ndarray, "K ..."]]:
         """See `engine.Engine`."""
         chosen = self._networks[network]
         if not len(which):
@@ -99,19 +99,23 @@ class _Network:
 
     def __call__(
         self, frame: UInt8[np.ndarray, "H W 3"], place: Float[np.ndarray, "5"]
-    ) -> list[Float[np.ndarray, "1 ..."]]:
+    ) -> list[Shaped[np.ndarray, "1 ..."]]:
         crop = cv2.LUT(cut(frame, place, self._lens), self._levels)
         self._interpreter.set_tensor(self._input, crop[None])
         self._interpreter.invoke()
         return self._read([self._interpreter.get_tensor(i) for i in self._outputs])
 
     def _read(self, outputs: list[np.ndarray]) -> list[np.ndarray]:
+        if self._name in DETECTORS:
+            boxes, scores = outputs
+            numbers = np.arange(boxes.shape[1])
+            return [boxes, scores[..., 0], np.broadcast_to(numbers, scores.shape[:2])]
         if self._name != "pose_landmarks":
             return outputs
         points, presence, maps = outputs
         return [refined(points, maps, self._lens.size), presence]
 
-    def nothing(self) -> list[Float[np.ndarray, "0 ..."]]:
+    def nothing(self) -> list[Shaped[np.ndarray, "0 ..."]]:
         details = self._interpreter.get_output_details()
         return self._read([np.zeros((0, *d["shape"][1:]), np.float32) for d in details])
 

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from poseprep.landmarkers.batched.detections import anchors, best
-from poseprep.landmarkers.batched.engine import LENSES
+from poseprep.landmarkers.batched.detections import surest
 from poseprep.landmarkers.batched.rectangles import (
     Points,
     Rectangles,
@@ -50,10 +49,7 @@ def find(view: View, which: Int[np.ndarray, " N"]) -> tuple[Int[np.ndarray, " K"
     """Look for a person in frames: in which of them there is one, and where."""
     sizes = view.sizes[which]
     crops = Crops.of(view, which, whole(sizes))
-    boxes, scores = crops.look("pose_detector")
-    size = LENSES["pose_detector"].size
-    centres = anchors("pose_detector", size)
-    found = [best(boxes[i], scores[i].reshape(-1), centres, size) for i in range(len(which))]
+    found = surest("pose_detector", crops.look("pose_detector"))
     kept = np.array([points is not None for points in found], bool)
     if not kept.any():
         return which[:0], np.zeros((0, 5), np.float32)

@@ -21,7 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, Shaped, UInt8
 
 from poseprep.errors import EngineError, InputError
 from poseprep.landmarkers.batched.engine import LocalEngine, Rectangles
@@ -66,7 +66,7 @@ class SharedEngine:
 
     def look(
         self, network: str, frames: int, which: Int[np.ndarray, " K"], places: Rectangles
-    ) -> list[Float[np.ndarray, "K ..."]]:
+    ) -> list[Shaped[np.ndarray, "K ..."]]:
         """See `engine.Engine`."""
         return self._ask(_LOOK, frames, network, which, np.asarray(places, np.float32))
 

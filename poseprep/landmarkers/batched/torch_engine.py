@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import torch
 import torch.fx
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
 
 from poseprep.errors import InputError
 from poseprep.landmarkers.batched.crops import to_frame
-from poseprep.landmarkers.batched.engine import LENSES, Rectangles
+from poseprep.landmarkers.batched.engine import CANDIDATES, DETECTORS, LENSES, Rectangles
 from poseprep.landmarkers.batched.models import Model
 from poseprep.landmarkers.batched.network import Network, read_network
 from poseprep.landmarkers.batched.torch_crops import Frames, cut, joined, to_levels, upload
@@ -72,6 +72,10 @@ class TorchEngine:
             self._warm_up()
 
     def _warm_up(self) -> None:
+        # torch compiles a function for 8 sizes at most, if not told otherwise (the name changed).
+        for name in ("recompile_limit", "cache_size_limit"):
+            if hasattr(torch._dynamo.config, name):
+                setattr(torch._dynamo.config, name, 2 * len(sizes(self._batch)) + 8)
         frames = self.load([np.zeros((8, 8, 3), np.uint8)])
         for name in self._networks:
             for size in sizes(self._batch):
@@ -87,7 +91,7 @@ class TorchEngine:
     @torch.inference_mode()
     def look(
         self, network: str, frames: Frames, which: Int[np.ndarray, " K"], places: Rectangles
-    ) -> list[Float[np.ndarray, "K ..."]]:
+    ) -> list[Shaped[np.ndarray, "K ..."]]:
         """See `engine.Engine`."""
         places = np.asarray(places, np.float32)
         found = [_read(network, self._nothing[network])]
@@ -133,6 +137,10 @@ def batches(count: int, most: int, even: bool) -> Iterator[tuple[Int[np.ndarray,
 
 
 def _read(network: str, outputs: list[Tensor]) -> list[Tensor]:
+    if network in DETECTORS:
+        boxes, scores = outputs[0], outputs[1][..., 0]
+        scores, numbers = scores.topk(min(CANDIDATES, scores.shape[1]), dim=1)
+        return [boxes.gather(1, numbers[..., None].expand(-1, -1, boxes.shape[2])), scores, numbers]
     if network != "pose_landmarks":
         return outputs
     points, presence, maps = outputs

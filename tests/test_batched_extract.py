@@ -1,0 +1,167 @@
+"""`slr extract --landmarker batched`: worker processes, resume, and engines that fail."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from poseprep.errors import EngineError, InputError
+from poseprep.extract import Extraction, ExtractOptions, ExtractSettings
+from poseprep.landmarkers.batched import landmarker as module
+from poseprep.landmarkers.batched.engine import Guarded
+from poseprep.landmarkers.batched.landmarker import BatchedHolistic, make_engine
+from poseprep.landmarkers.batched.shared import sharing
+from poseprep.measure import Extractor, make_landmarker
+from poseprep.store import KeypointStore
+
+SETTINGS = ExtractSettings(landmarker="batched", face="none", recover=False)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory, short_clips: list[Path]) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    for clip in short_clips[:2]:
+        shutil.copy(clip, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(videos, tmp_path_factory) -> Path:
+    """Of these videos, one after the other and frame by frame."""
+    out = tmp_path_factory.mktemp("store") / "one.h5"
+    assert extract(videos, out, workers=1, batch=1).measured == 24
+    return out
+
+
+def points(path: Path) -> np.ndarray:
+    with KeypointStore(path) as store:
+        assert not store.problems
+        return np.concatenate([store.clip(key).points for key in store.keys])
+
+
+def extract(videos: Path, out: Path, settings=SETTINGS, **options):
+    with Extraction(
+        videos, out, settings=settings, options=ExtractOptions(**options)
+    ) as extraction:
+        return extraction.run()
+
+
+def test_a_store_is_the_same_whatever_the_workers_and_the_batch(videos, store, tmp_path) -> None:
+    extract(videos, tmp_path / "two.h5", workers=2, batch=5)
+    np.testing.assert_allclose(
+        points(store), points(tmp_path / "two.h5"), atol=1e-4, equal_nan=True
+    )
+
+
+def test_what_is_done_is_not_done_again_and_other_settings_are_refused(videos, store) -> None:
+    assert extract(videos, store, batch=3).measured == 0
+    for other in (
+        ExtractSettings(face="none", recover=False),
+        ExtractSettings("batched", "none", False, track=True),
+        ExtractSettings("batched", "none", False, smooth=True),
+    ):
+        with pytest.raises(InputError, match="other settings"):
+            extract(videos, store, other)
+
+
+def test_killed_and_continued_the_store_is_whole(videos, store, tmp_path) -> None:
+    out = tmp_path / "out.h5"
+    command = [sys.executable, "-m", "slr_toolkit.cli", "extract", str(videos), str(out)]
+    flags = [
+        "--landmarker",
+        "batched",
+        "--face",
+        "none",
+        "--no-recover",
+        "--workers",
+        "1",
+        "--quiet",
+    ]
+    process = subprocess.Popen([*command, *flags], start_new_session=True)
+    journal = Path(f"{out}.partial")
+    while process.poll() is None and b'"piece"' not in (
+        journal.read_bytes() if journal.exists() else b""
+    ):
+        time.sleep(0.02)
+    process.kill()
+    assert process.wait() == -9  # amid the work
+    assert not out.exists()
+    extract(videos, out)
+    np.testing.assert_array_equal(points(out), points(store))
+
+
+class Broken:
+    """An engine that fails at its second look, as one does whose GPU is lost."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def load(self, frames):
+        return list(frames)
+
+    def join(self, loaded):
+        return loaded[0]
+
+    def look(self, network, frames, which, places):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+def broken() -> Guarded:
+    return Guarded(Broken())
+
+
+@contextmanager
+def shared_with(make):
+    with sharing(make) as address:
+        yield address
+
+
+def test_a_lost_engine_ends_the_run_and_is_no_videos_problem(videos, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(BatchedHolistic, "shared", lambda self: shared_with(broken))
+    out = tmp_path / "out.h5"
+    monkeypatch.setattr(module, "described", partial(_as_on_a_gpu, module.described))
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        extract(videos, out)
+    assert not out.exists()
+
+
+def _as_on_a_gpu(described, device, precision):
+    return described("cpu", precision)
+
+
+def test_through_a_shared_engine_a_store_has_the_same_points(
+    videos, store, tmp_path, monkeypatch
+) -> None:
+    through = tmp_path / "shared.h5"
+
+    def share(self):
+        return shared_with(partial(make_engine, self._models, "cpu"))
+
+    monkeypatch.setattr(BatchedHolistic, "shared", share)
+    extract(videos, through, workers=2)
+    np.testing.assert_array_equal(points(store), points(through))
+
+
+def test_an_engine_that_cannot_be_made_stops_before_the_first_video(monkeypatch) -> None:
+    def fails(*arguments):
+        raise EngineError("GLIBC_2.99 not found")
+
+    monkeypatch.setattr(module, "make_engine", fails)
+    with pytest.raises(EngineError, match="GLIBC"):
+        Extractor(SETTINGS)
+
+
+def test_a_worker_with_another_engine_is_refused() -> None:
+    """As on a cluster of which some machines have a GPU."""
+    here = json.loads(json.dumps(make_landmarker(SETTINGS).describe()))
+    Extractor(SETTINGS, described=here)
+    there = here | {"engine": here["engine"] | {"engine": "torch"}}
+    with pytest.raises(InputError, match="engine.engine: torch → litert"):
+        Extractor(SETTINGS, described=there)
