@@ -553,15 +553,28 @@ def compare(
 @click.option("--count", type=click.IntRange(1, 100), default=10, show_default=True, help="Signs.")
 @click.option("--other-signers", is_flag=True, help="Leave out clips of the same signer.")
 @click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="The .task bundle of STORE's networks, if it was made with one; for a video.",
+)
+@click.option(
     "-o", "--out", type=click.Path(path_type=Path), default="search.png", show_default=True
 )
-def search(run: Path, store: Path, clip: str, count: int, other_signers: bool, out: Path) -> None:
+def search(
+    run: Path,
+    store: Path,
+    clip: str,
+    count: int,
+    other_signers: bool,
+    model: Path | None,
+    out: Path,
+) -> None:
     """Look up a sign: the signs of STORE that are nearest to a clip or video, with pictures."""
     from sslmodel.search import draw_matches
     from sslmodel.search import search as look_up
     from sslmodel.text import matches_table
 
-    found = look_up(run, store, clip, count, other_signers)
+    found = look_up(run, store, clip, count, other_signers, model)
     say(matches_table(found))
     draw_matches(found, store, out)
     say(f"{out}: the skeletons of these clips")

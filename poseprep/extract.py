@@ -40,7 +40,9 @@ from poseprep.workers import ATTEMPTS, Died, Report, TimedOut, run_tasks
 __all__ = ["ExtractOptions", "ExtractSettings", "Extraction", "default_workers", "extract_clip"]
 
 
-def extract_video(path: Path, settings: ExtractSettings) -> Clip:
+def extract_video(
+    path: Path, settings: ExtractSettings, options: ExtractOptions = ExtractOptions()
+) -> Clip:
     """The keypoints of one video file, stored nowhere.
 
     Raises:
@@ -49,7 +51,7 @@ def extract_video(path: Path, settings: ExtractSettings) -> Clip:
     videos = find_videos(path, settings.fps).videos
     if len(videos) != 1:
         raise InputError(f"{path}: expected one video, found {len(videos)}")
-    clip = extract_clip(videos[0], make_landmarker(settings))
+    clip = extract_clip(videos[0], make_landmarker(settings, options))
     return replace(clip, sha256=file_hash(videos[0]))
 
 

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from poseprep.clip import Clip
 from poseprep.errors import InputError
 from poseprep.extract import extract_video
-from poseprep.options import from_dict
-from poseprep.settings import ExtractSettings
+from poseprep.same_way import SameWay, same_way
+from poseprep.settings import ExtractOptions, ExtractSettings
 from poseprep.store import KeypointStore
 from sslmodel.checkpoint import read_encoder
 from sslmodel.dataset import Dataset, load
@@ -43,7 +43,12 @@ class Found:
 
 
 def search(
-    run: Path, store: Path, clip: str, count: int = 10, other_signers: bool = False
+    run: Path,
+    store: Path,
+    clip: str,
+    count: int = 10,
+    other_signers: bool = False,
+    model: Path | None = None,
 ) -> Found:
     """The signs whose clips are nearest to a clip of the store, or to a video file.
 
@@ -54,10 +59,12 @@ def search(
     Args:
         clip: a key of the store, else the path of a video file.
         other_signers: leave out the clips of the query's own signer.
+        model: where the bundle lies whose networks the store was made with, if it was one and a
+            video is looked up.
 
     Raises:
-        InputError: no such run, store, clip or video, a query that shows nobody, or nothing to
-            compare with.
+        InputError: no such run, store, clip, video or bundle, a query that shows nobody, or
+            nothing to compare with.
     """
     encoder, settings = read_encoder(run)
     dataset = load(store, encoder.skeleton, settings)
@@ -66,13 +73,18 @@ def search(
     with KeypointStore(store) as opened:
         if clip in opened.keys or not Path(clip).is_file():
             query = opened.clip(clip)  # tells near keys where there is none
+            if model:
+                raise InputError(
+                    f"--model: expected with a video, found with a clip of {store}, which needs no "
+                    "extraction; leave --model out"
+                )
             row = opened.keys.index(clip)
             asked = features[row]
             same = (dataset.digests == dataset.digests[row]) | (dataset.keys == clip)
         else:
-            wanted, told = _settings_of(opened)
-            notes += told
-            query = extract_video(Path(clip), wanted)
+            way = _way_of(opened, str(model or ""))
+            notes += way.notes
+            query = extract_video(Path(clip), way.settings, way.options)
             asked = ClipEncoder(encoder, settings)(query)
             same = (opened.columns["sha256"] == query.sha256) & (query.sha256 != "")
     if not query.source.any():
@@ -103,15 +115,16 @@ def _ranked(dataset: Dataset, similarity: Float[np.ndarray, " N"], count: int) -
     return list(best.values())
 
 
-def _settings_of(store: KeypointStore) -> tuple[ExtractSettings, list[str]]:
+def _way_of(store: KeypointStore, model: str) -> SameWay:
     """How the store's clips were extracted; the defaults, and a note, where they were not."""
     if "landmarker" in store.settings:
-        return from_dict(ExtractSettings, store.settings), []
+        return same_way(store.settings, store.landmarker, model)
     made_by = store.landmarker.get("name", "unknown")
-    return ExtractSettings(), [
+    note = (
         f"{store.path} was not extracted from videos (landmarker {made_by}), so that this video's "
         "points, extracted with the default settings, may differ in kind"
-    ]
+    )
+    return SameWay(ExtractSettings(), ExtractOptions(), [note])
 
 
 def draw_matches(found: Found, store: Path, out: Path, frames: int = 10) -> None:

@@ -91,6 +91,11 @@ def test_clips_without_a_sign_stand_for_themselves(run: Path, tmp_path: Path) ->
     assert len(matches) == len({match.key for match in matches}) == 5
 
 
+def test_a_clip_of_the_store_needs_no_networks(run: Path, store: Path) -> None:
+    with pytest.raises(InputError, match="--model: expected with a video"):
+        search(run, store, "sign2/signer3.mp4", model=Path("a.task"))
+
+
 def test_what_cannot_be_looked_up_is_told(run: Path, store: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no clip 'signer3'.*did you mean"):
         search(run, store, "signer3")
