@@ -29,8 +29,8 @@ from poseprep.landmarkers.chosen_points import ChosenPoints
 from poseprep.landmarkers.hand_network import Place, Sight
 from poseprep.landmarkers.second_look import SecondLook, Trust
 
-# On a GPU: more fill it no better, and take memory.
-_CROPS_AT_ONCE = 64
+# On a GPU: fewer would leave it idle, and with more the last ones are mostly padding.
+_CROPS_AT_ONCE = 32
 _FRAMES_ON_CPU = 8
 
 Frames = list[UInt8[np.ndarray, "_ _ 3"]]

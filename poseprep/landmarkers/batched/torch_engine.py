@@ -1,8 +1,8 @@
 """MediaPipe's networks in torch, for a GPU: frames go there once, numbers come back.
 
-Written for CUDA and tested on a CPU: tensors are pinned and sent without waiting, batches have
-few sizes, so that CUDA graphs can be kept, and nothing waits for the device but the end of
-`look`.
+Written for CUDA and tested on a CPU: tensors are pinned and sent without waiting, and nothing
+waits for the device but the end of `look`. All batches have one size: sums of another size differ
+in the last digits, and a frame's points must not depend on what is looked at beside it.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class TorchEngine:
         device: "cpu", "cuda", "cuda:1".
         precision: a name in `PRECISIONS`. float16 moves a point by some tenths of one of the 256
             cells of a crop, bfloat16 by some cells: MediaPipe's weights are stored in float16.
-        batch: crops that run at once.
-        compile: fuse operators and keep CUDA graphs, for every size of a batch. That is done here,
-            and takes minutes: later it would look as if a video hung.
+        batch: crops that run at once, always so many.
+        compile: fuse operators and keep CUDA graphs. That is done here, and takes minutes: later
+            it would look as if a video hung.
 
     Raises:
         InputError: one of the networks cannot be run.
@@ -72,15 +72,9 @@ class TorchEngine:
             self._warm_up()
 
     def _warm_up(self) -> None:
-        # torch compiles a function for 8 sizes at most, if not told otherwise (the name changed).
-        for name in ("recompile_limit", "cache_size_limit"):
-            if hasattr(torch._dynamo.config, name):
-                setattr(torch._dynamo.config, name, 2 * len(sizes(self._batch)) + 8)
         frames = self.load([np.zeros((8, 8, 3), np.uint8)])
         for name in self._networks:
-            for size in sizes(self._batch):
-                places = np.full((size, 5), 4, np.float32)
-                self.look(name, frames, np.zeros(size, np.int64), places)
+            self.look(name, frames, np.zeros(1, np.int64), np.full((1, 5), 4, np.float32))
 
     def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Frames:
         return upload(frames, self._device)
@@ -95,7 +89,7 @@ class TorchEngine:
         """See `engine.Engine`."""
         places = np.asarray(places, np.float32)
         found = [_read(network, self._nothing[network])]
-        for some, kept in batches(len(which), self._batch, even=self._compile):
+        for some, kept in batches(len(which), self._batch):
             outputs = self._outputs(network, frames, which[some], places[some])
             # A copy: the next run of a CUDA graph writes where this one did.
             found.append([x[:kept].clone() for x in outputs])
@@ -120,20 +114,13 @@ class TorchEngine:
         return tensor.pin_memory().to(self._device, non_blocking=True)
 
 
-def sizes(most: int) -> list[int]:
-    """The sizes of even batches of at most so many: powers of two, and `most` itself."""
-    return [*(1 << i for i in range((most - 1).bit_length())), most]
+def batches(count: int, size: int) -> Iterator[tuple[Int[np.ndarray, " N"], int]]:
+    """Numbers below `count` in batches of one size, and how many of each batch are meant.
 
-
-def batches(count: int, most: int, even: bool) -> Iterator[tuple[Int[np.ndarray, " N"], int]]:
-    """Numbers below `count` in batches, and how many of each batch are meant.
-
-    With `even` a batch has a power of two of them or `most`; the last number fills it up.
+    The last number fills the last batch up.
     """
-    for start in range(0, count, most):
-        kept = min(most, count - start)
-        size = min(most, 1 << (kept - 1).bit_length()) if even else kept
-        yield np.arange(start, start + size).clip(max=count - 1), kept
+    for start in range(0, count, size):
+        yield np.arange(start, start + size).clip(max=count - 1), min(size, count - start)
 
 
 def _read(network: str, outputs: list[Tensor]) -> list[Tensor]:
