@@ -39,12 +39,13 @@ class Way(NamedTuple):
 
 
 # A landmarker → the modes and flags it is measured with.
-# The plain loop gives lost hands no second look: like is measured with like.
+# The plain loop gives lost hands no second look: like is measured with like, and then the default.
 _FLAGS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
     "mediapipe": [("video", ("--no-recover",)), ("video", ())],
     "batched": [
         ("video", ("--landmarker", "batched", "--track", "--smooth", "--no-recover")),
         ("static", ("--landmarker", "batched", "--no-recover")),
+        ("static", ("--landmarker", "batched")),
     ],
 }
 

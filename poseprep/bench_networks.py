@@ -23,6 +23,8 @@ from poseprep.landmarkers.batched.network import read_network
 from poseprep.landmarkers.batched.tracking import Tracker
 from poseprep.landmarkers.batched.view import View
 from poseprep.machine import machine
+from poseprep.options import check
+from poseprep.settings import ExtractOptions, ExtractSettings, check_read
 from poseprep.video import VideoReader
 
 # The sides of the matrices whose product shows what a processor reaches at best, and how often.
@@ -117,8 +119,13 @@ def bench_networks(
         track: follow a person, one frame after the other.
 
     Raises:
-        InputError: no frame can be read, or there is no such device.
+        InputError: no frame can be read, there is no such device, or an option is not allowed.
     """
+    settings = ExtractSettings(landmarker="batched", track=track, precision=precision)
+    options = ExtractOptions(device=device, batch=batch, compile=compile)
+    check(settings)
+    check(options)
+    check_read(settings, options)
     device = chosen_device(device, precision, compile)
     models = read_models(face=True)
     engine = _Timed(make_engine(models, device, precision, compile), device)
