@@ -14,6 +14,7 @@ from jaxtyping import Int, Shaped, UInt8
 
 from poseprep.errors import InputError
 from poseprep.find import find_videos
+from poseprep.landmarkers.batched import gpu
 from poseprep.landmarkers.batched.cost import multiplications
 from poseprep.landmarkers.batched.engine import LENSES, Engine, Rectangles
 from poseprep.landmarkers.batched.holistic import landmark
@@ -83,15 +84,9 @@ class _Timed:
     def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Any:
         began = time.perf_counter()
         loaded = self._engine.load(frames)
-        self._wait()
+        gpu.wait(self._device)
         self.seconds["transfer"] += time.perf_counter() - began
         return loaded
-
-    def _wait(self) -> None:
-        if self._device == "cuda":  # frames are sent there without waiting
-            import torch
-
-            torch.cuda.synchronize()
 
     def look(
         self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Rectangles
@@ -178,14 +173,7 @@ def peak(device: str, precision: str) -> float:
         with threadpool_limits(1):
             seconds = min(_seconds(lambda: x @ x) for _ in range(_PRODUCTS))
         return 2 * _CPU_SIDE**3 / seconds / 1e9
-    import torch
-
-    y = torch.rand((_GPU_SIDE, _GPU_SIDE), device=device, dtype=getattr(torch, precision))
-
-    def multiply() -> None:
-        y @ y
-        torch.cuda.synchronize()
-
+    multiply = gpu.product(_GPU_SIDE, device, precision)
     seconds = min(_seconds(multiply) for _ in range(_PRODUCTS))
     return float(2 * _GPU_SIDE**3 / seconds / 1e9)
 
