@@ -711,6 +711,22 @@ def bench_networks(videos: Path, frames: int, **chosen: Any) -> None:
     say(bench_networks.table(bench_networks.bench_networks(videos, frames, **chosen)))
 
 
+@bench.command("accuracy")
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("truth", type=click.Path(path_type=Path))
+def bench_accuracy(store: Path, truth: Path) -> None:
+    """How far the keypoints of STORE are from TRUTH, the store of what was drawn.
+
+    `slr demo` draws videos, and writes their truth.h5 beside them.
+    """
+    from poseprep.signer.accuracy import accuracy
+    from poseprep.store import KeypointStore
+    from poseprep.tables import accuracy_table
+
+    with KeypointStore(store) as measured, KeypointStore(truth) as drawn:
+        say(accuracy_table(accuracy(measured, drawn)))
+
+
 @bench.command("train")
 @click.option("--points", type=click.Choice(("hand", "signing")), default="hand", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Of a CPU.  [default: all cores]")

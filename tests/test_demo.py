@@ -52,6 +52,13 @@ def test_mediapipe_sees_the_drawn_signer_where_the_truth_is(demo):
     assert rows["elbows"].median <= 0.10
 
 
+def test_the_errors_can_be_printed_again(demo):
+    folder, output = demo
+    said = slr("bench", "accuracy", folder / "keypoints.h5", folder / "truth.h5")
+    assert said.exit_code == 0
+    assert said.output.strip() in output
+
+
 def test_the_run_holds_what_explains_it(demo):
     run = demo[0] / "runs" / "run"
     head = json.loads((run / "config.json").read_text())

@@ -51,12 +51,13 @@ def accuracy(extracted: KeypointStore, truth: KeypointStore) -> list[Accuracy]:
         true = truth.clip(key)
         points = np.full_like(true.points, np.nan)
         if key in measured:
-            points = extracted.clip(key).points
-        if len(points) != len(true.points):
-            raise InputError(
-                f"{key}: the truth has {len(true.points)} frames, the store {len(points)}; "
-                "extract the corpus again"
-            )
+            clip = extracted.clip(key)
+            if len(clip.points) != len(true.points):
+                raise InputError(
+                    f"{key}: the truth has {len(true.points)} frames, the store "
+                    f"{len(clip.points)}; extract the corpus again"
+                )
+            points[:, HOLISTIC.indices(clip.skeleton.names)] = clip.points
         left, right = HOLISTIC.indices(("left_shoulder", "right_shoulder"))
         width = np.linalg.norm(true.points[:, left, :2] - true.points[:, right, :2], axis=-1)
         error = np.linalg.norm(points[..., :2] - true.points[..., :2], axis=-1) / width[:, None]
