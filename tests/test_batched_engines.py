@@ -129,7 +129,7 @@ def as_floats(tensors: str, outputs: tuple[int, ...]) -> list[bytes]:
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_litert_gives_the_bits_of_mediapipe(litert, frame, name):
+def test_litert_gives_the_numbers_of_mediapipe(litert, frame, name):
     tensors, image, place = STREAMS[name]
     outputs = LENSES[name].outputs
     streams = [f"output{i}" for i in outputs]
@@ -140,11 +140,10 @@ def test_litert_gives_the_bits_of_mediapipe(litert, frame, name):
         # A detector's look also gives the numbers of anchors.
         for i, (stream, values) in enumerate(zip(streams, ours, strict=False)):
             theirs = np.array(core()._packet_getter.get_float_list(found[stream]), np.float32)
-            if name == "hand_landmarks" and i > 0:
-                # Presence and side: older LiteRT takes a sigmoid that is 3e-6 off.
-                np.testing.assert_allclose(values.ravel(), theirs, rtol=0, atol=5e-6)
-            else:
-                assert np.array_equal(values.ravel(), theirs)
+            # The bits, where it was measured (`slr bench parity` tells of them); another processor
+            # may have other kernels. Presence and side of a hand: older LiteRT's sigmoid is off.
+            far = 5e-6 if name == "hand_landmarks" and i > 0 else 2e-6 * np.abs(theirs).max()
+            np.testing.assert_allclose(values.ravel(), theirs, rtol=0, atol=far)
 
 
 def test_points_of_the_body_are_refined_to_the_bits_of_mediapipe(litert, frame):

@@ -36,7 +36,8 @@ def test_results_lists_the_scores(run: Path) -> None:
     assert done.exit_code == 0
     assert "first" in done.output
     path = run.parent / "results.csv"
-    rows = list(csv.DictReader(path.open(encoding="utf-8")))
+    with path.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
     edited = path.read_text().replace(rows[0]["linear 100 %: encoder"], "much", 1)
     try:
         path.write_text(edited)
