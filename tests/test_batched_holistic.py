@@ -277,14 +277,18 @@ def test_a_hand_is_seen_as_in_mediapipes_graph(engine, frames) -> None:
     points = follow(MediaPipeHolistic(face="none", recover=False), frames[:1])
     hand = next(iter(points)).points[HOLISTIC.parts["right_hand"], :2].astype(float)
     place = place_of(hand)
-    ours, theirs = see(View.of(engine, frames[:1]), 0, place), mediapipe_hand.see(frames[0], place)
+    ours, theirs = (
+        see(View.of(engine, frames[:1]), 0, [place])[0],
+        mediapipe_hand.see(frames[0], place),
+    )
     assert ours is not None
     assert theirs is not None
     np.testing.assert_allclose(ours.points, theirs.points, atol=0.005)
     assert ours.presence == pytest.approx(theirs.presence, abs=0.02)
     assert ours.left == pytest.approx(theirs.left, abs=0.02)
     nowhere = mediapipe_hand.Place(np.array((0.02, 0.02)), 0.03, 0.0)
-    assert see(View.of(engine, frames[:1]), 0, nowhere) is None
+    huge = nowhere._replace(size=20.0)
+    assert see(View.of(engine, frames[:1]), 0, [nowhere, huge, nowhere]) == [None] * 3
 
 
 def test_a_lost_body_is_looked_for_again(frames) -> None:

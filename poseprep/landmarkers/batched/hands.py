@@ -6,6 +6,7 @@ mediapipe/modules/hand_landmark/hand_landmark_cpu.pbtxt.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -103,15 +104,20 @@ def look(view: View, which: Int[np.ndarray, " K"], places: Rectangles) -> Hands:
     return Hands(presence > f32(_PRESENCE), crops.in_frame(points), presence, 1 - right.reshape(-1))
 
 
-def see(view: View, number: int, place: Place) -> Sight | None:
+def see(view: View, number: int, places: Sequence[Place]) -> list[Sight | None]:
     """What `poseprep.landmarkers.hand_network.see` tells, by our own engine, of frame `number`."""
     width, height = view.sizes[number].tolist()
-    (x, y), aspect = place.centre, width / height
-    if not 1 / height < place.size < LARGEST:
-        return None
-    corner = (x / aspect, y, place.size / aspect, place.size, place.rotation)
-    found = look(view, np.array([number]), np.array([corner], f32))
-    if not found.seen[0]:
-        return None
-    points = found.points[0].astype(float) * (aspect, 1.0, aspect)
-    return Sight(points, float(found.presence[0]), float(found.left[0]))
+    aspect = width / height
+    sound = [1 / height < place.size < LARGEST for place in places]
+    corners = [
+        (place.centre[0] / aspect, place.centre[1], place.size / aspect, place.size, place.rotation)
+        for place, good in zip(places, sound, strict=True)
+        if good
+    ]
+    found = look(view, np.full(len(corners), number), np.array(corners, f32).reshape(-1, 5))
+    points = found.points.astype(float) * (aspect, 1.0, aspect)
+    sights = iter(
+        Sight(points[i], float(found.presence[i]), float(found.left[i])) if seen else None
+        for i, seen in enumerate(found.seen)
+    )
+    return [next(sights) if good else None for good in sound]

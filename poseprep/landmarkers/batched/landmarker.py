@@ -32,6 +32,8 @@ from poseprep.landmarkers.second_look import SecondLook, Trust
 # On a GPU: fewer would leave it idle, and with more the last ones are mostly padding.
 _CROPS_AT_ONCE = 32
 _FRAMES_ON_CPU = 8
+# Where the second look tries: see `SecondLook`.
+_MOST_PLACES = 8
 
 Frames = list[UInt8[np.ndarray, "_ _ 3"]]
 
@@ -106,7 +108,9 @@ class BatchedHolistic:
         once = 1 if self._track else self._batch
         tracker = Tracker(self._face, self._smooth) if self._track else None
         smoother = BodySmoother() if self._smooth else None
-        again = SecondLook() if self._recover else None
+        # On a GPU a look takes as long for all places as for one.
+        together = _MOST_PLACES if self._device == "cuda" else 1
+        again = SecondLook(together=together) if self._recover else None
 
         def look(frames: Frames) -> list[Landmarks]:
             view = View.of(self._engine, frames)
@@ -133,9 +137,11 @@ class BatchedHolistic:
         }
 
 
-def _see(view: View, number: int, frame: UInt8[np.ndarray, "H W 3"], place: Place) -> Sight | None:
+def _see(
+    view: View, number: int, frame: UInt8[np.ndarray, "H W 3"], places: Sequence[Place]
+) -> list[Sight | None]:
     """For the second look: the frame lies in the engine already."""
-    return see(view, number, place)
+    return see(view, number, places)
 
 
 class _Batches:
