@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export SLR_VIDEOS ?= $(abspath $(wildcard ../shared/videos))
 export SLR_BENCH ?= $(abspath $(wildcard ../shared/bench))
 
-.PHONY: demo test soak lint results results-gislr40 bench-gpu install install-test clean
+.PHONY: demo test soak lint results results-gislr40 bench-gpu bench-gpu-landmarker install install-test clean
 
 demo: install
 	$(BIN)/slr demo --out demo
@@ -58,6 +58,14 @@ bench-gpu: install
 	$(BIN)/slr import random.npz random.h5 --overwrite
 	$(BIN)/slr pretrain random.h5 --all-clips --batch 512 --accelerator gpu --out random.run
 	$(BIN)/slr bench train --accelerator gpu --points signing --batch 512
+
+# Needs a GPU: how near the batched landmarker is to MediaPipe there, how fast, and where its time goes.
+VIDEOS = data/sample/videos
+bench-gpu-landmarker: install
+	$(BIN)/slr bench parity $(VIDEOS) --device cuda
+	$(BIN)/slr bench parity $(VIDEOS) --device cuda --precision float16
+	$(BIN)/slr bench networks $(VIDEOS) --device cuda --precision float16 --batch 64 --compile
+	$(BIN)/slr bench extract $(VIDEOS) --device cuda
 
 install: $(VENV)/installed
 install-test: $(VENV)/installed-test
