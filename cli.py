@@ -724,7 +724,13 @@ def bench_accuracy(store: Path, truth: Path) -> None:
     from poseprep.tables import accuracy_table
 
     with KeypointStore(store) as measured, KeypointStore(truth) as drawn:
-        say(accuracy_table(accuracy(measured, drawn)))
+        rows = accuracy(measured, drawn)
+        lacking = len(set(drawn.keys) - set(measured.keys))
+        if lacking:
+            say(
+                f"{lacking} of the {len(drawn.keys)} clips of {truth} are not in {store}: not found"
+            )
+        say(accuracy_table(rows))
 
 
 @bench.command("train")

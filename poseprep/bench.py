@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from poseprep.errors import InputError
+from poseprep.extract import check_landmarker
 from poseprep.find import find_videos
 from poseprep.machine import machine
-from poseprep.settings import LANDMARKER_NAMES
+from poseprep.settings import LANDMARKER_NAMES, ExtractOptions, ExtractSettings
 from poseprep.store import KeypointStore
 
 _LOOK_SECONDS = 0.05
@@ -142,6 +143,10 @@ def bench_extract(
     found = [video for video in find_videos(videos).videos if not video.images]
     paths = [str(video.path) for video in found]
     chosen = ways(workers, landmarkers, runs_on)
+    if "batched" in landmarkers and "--device" in runs_on:
+        # What is not there is told at once, not after hours of measuring.
+        device = runs_on[list(runs_on).index("--device") + 1]
+        check_landmarker(ExtractSettings(landmarker="batched"), ExtractOptions(device=device))
     measured: dict[Way, list[Row]] = {way: [] for way in chosen}
     inside: dict[str, list[float]] = {way.mode: [] for way in chosen}
     with tempfile.TemporaryDirectory() as folder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped, UInt8
 
-from poseprep.errors import InputError
+from poseprep.errors import InputError, VideoError
 from poseprep.find import find_videos
 from poseprep.landmarkers.batched import gpu
 from poseprep.landmarkers.batched.cost import multiplications
@@ -156,12 +157,14 @@ def bench_networks(
 
 
 def _read(videos: Path, most: int) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
-    for video in find_videos(videos).videos:
-        for _, frame in VideoReader(video):
-            if most == 0:
-                return
-            most -= 1
-            yield frame
+    """The first frames; a video that cannot be read has none, and times do not matter."""
+    for video in find_videos(videos, fps=25.0).videos:
+        with suppress(VideoError):
+            for _, frame in VideoReader(video):
+                if most == 0:
+                    return
+                most -= 1
+                yield frame
 
 
 def peak(device: str, precision: str) -> float:

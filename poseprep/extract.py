@@ -263,6 +263,11 @@ class Extraction:
         self._undo.close()
 
 
+def check_landmarker(settings: ExtractSettings, options: ExtractOptions) -> None:
+    """Raises InputError where this landmarker cannot be had, such as on a GPU that is not there."""
+    make_landmarker(settings, options)
+
+
 def default_workers() -> int:
     """One for every core that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -22,9 +22,16 @@ def landmarker_words(said: Mapping[str, Any], bundle: str = "") -> str:
         _joined(engine.get("engine", ""), engine.get("version", "")),
         _precision(engine),
         *(name.replace("_", " ") for name, value in settings.items() if value is True),
-        f"networks of {PurePath(bundle).name}" if bundle else "",
+        bundle_words(said, bundle),
     ]
     return ", ".join(filter(None, words))
+
+
+def bundle_words(said: Mapping[str, Any], bundle: str = "") -> str:
+    """Which of its networks came in a bundle, such as "hand_landmarks of hand.task"; maybe none."""
+    names = said.get("of_bundle")
+    networks = ", ".join(map(str, names)) if isinstance(names, list) else "networks"
+    return f"{networks} of {PurePath(bundle).name or 'a bundle'}" if names or bundle else ""
 
 
 def place_words(said: Mapping[str, Any]) -> str:

@@ -71,6 +71,13 @@ def recovery_table(rows: Sequence[Recovery]) -> str:
     return "\n".join(lines)
 
 
+def _met(parity: Parity) -> str:
+    if not parity.met:
+        return "NOT met"
+    empty = [_words(row.part) for row in parity.parts if not row.both]
+    return f"met, but without a distance: {', '.join(empty)} never found" if empty else "met"
+
+
 def parity_table(parity: Parity) -> str:
     """`slr bench parity`: presence and distance of every part, and whether the limits are kept."""
     lines = [
@@ -103,7 +110,7 @@ def parity_table(parity: Parity) -> str:
     limits = parity.limits
     lines += [
         "",
-        f"Parity ({'met' if parity.met else 'NOT met'}): agreement of {limits.agreement:g} % at "
+        f"Parity ({_met(parity)}): agreement of {limits.agreement:g} % at "
         f"least, median {limits.median:g} % and 95th percentile {limits.percentile95:g} % at most",
     ]
     lines += [f"{_words(part)}: {', '.join(found)}" for part, found in parity.lacks.items()]

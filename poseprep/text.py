@@ -6,7 +6,7 @@ from poseprep.arrays import Imported
 from poseprep.effort import BYTES_A_FRAME, seconds_a_frame
 from poseprep.extract import Extraction
 from poseprep.labels import Labels
-from poseprep.landmarker_words import landmarker_words, place_words
+from poseprep.landmarker_words import bundle_words, landmarker_words, place_words
 from poseprep.merge import Merged
 from poseprep.quality import Coverage, describe_store
 from poseprep.store import KeypointStore
@@ -37,6 +37,8 @@ def extraction_plan(extraction: Extraction, frames: int) -> str:
             lines[0] = "Continuing. " + lines[0]
     if inventory.tasks:
         lines[0] += ", " + _effort(extraction, frames)
+        if bundle := bundle_words(extraction.landmarker, extraction.settings.model):
+            lines.append(f"taken: {bundle}; the other networks are MediaPipe's own")
         if extraction.options.compile:
             lines.append("the networks are compiled for the GPU first, which takes minutes")
     if found.others:

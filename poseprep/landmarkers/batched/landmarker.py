@@ -127,12 +127,14 @@ class BatchedHolistic:
         yield _Batches(look, once)
 
     def describe(self) -> dict[str, Any]:
+        of_bundle = [name for name, model in self._models.items() if model.of_bundle]
         settings: dict[str, Any] = {"track": self._track, "smooth": self._smooth}
         return {
             "name": "batched",
             "version": PIPELINE,
             "engine": described(self._device, self._precision),
             "models": {name: model.sha256 for name, model in self._models.items()},
+            **({"of_bundle": of_bundle} if of_bundle else {}),
             "settings": settings | ({"second_look": asdict(Trust())} if self._recover else {}),
         }
 

@@ -36,12 +36,14 @@ class Model:
         source: the file's name, for a reader.
         data: the file.
         outputs: which of its outputs are read, in the order of the network's lens.
+        of_bundle: whether it came in a bundle.
     """
 
     name: str
     source: str
     data: bytes
     outputs: tuple[int, ...]
+    of_bundle: bool = False
 
     @property
     def sha256(self) -> str:
@@ -93,7 +95,7 @@ def _fitting(bundle: Path, models: dict[str, Model]) -> dict[str, Model]:
                 )
             # A stranger's file: whether it hangs together shows here, not in a native library.
             read_network(data, outputs, what)
-            found[name] = Model(name, what, data, outputs)
+            found[name] = Model(name, what, data, outputs, of_bundle=True)
     if not found:
         expected = "; or ".join(f"{name}: {_described(_ends_in_wheel(name))}" for name in models)
         raise InputError(
