@@ -224,7 +224,7 @@ def _serve(connection: Connection, work: Work) -> None:
     """A worker's life: take a task, send what it yields, until the pipe closes."""
     # MediaPipe and FFmpeg write to the terminal past Python: the progress bar is there.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
     try:
         do = work()
         while True:
@@ -244,7 +244,7 @@ def _serve(connection: Connection, work: Work) -> None:
         connection.send((_FAILED, RuntimeError(f"in a worker process:\n{traceback.format_exc()}")))
 
 
-def _end_with_the_parent() -> None:
+def end_with_the_parent() -> None:
     """A killed parent must not leave workers behind, hanging ones least of all."""
     parent = multiprocessing.parent_process()
     if parent is not None:

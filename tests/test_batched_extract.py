@@ -98,10 +98,7 @@ def test_killed_and_continued_the_store_is_whole(videos, store, tmp_path) -> Non
 
 
 class Broken:
-    """An engine that fails at its second look, as one does whose GPU is lost."""
-
-    def __init__(self) -> None:
-        self.looks = 0
+    """An engine that fails at every look, as one does whose GPU is lost."""
 
     def load(self, frames):
         return list(frames)

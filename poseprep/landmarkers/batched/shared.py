@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import accumulate
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -26,7 +26,7 @@ from jaxtyping import Int, Shaped, UInt8
 from poseprep.errors import EngineError, InputError
 from poseprep.landmarkers.batched.engine import LocalEngine, Rectangles
 from poseprep.stopping import stopping_waits
-from poseprep.workers import start_quietly
+from poseprep.workers import end_with_the_parent, start_quietly
 
 # A socket's path may have 107 bytes, and some have long folders for what is temporary.
 _LONGEST_FOLDER = 70
@@ -142,7 +142,7 @@ def _end(process: Any) -> None:
 
 def _serve(parent: Connection, address: str, make: MakeEngine) -> None:
     """The engine's process: says None when it is ready, or what went wrong."""
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
     try:
         engine = make()
         listener = Listener(address, "AF_UNIX", backlog=128)
@@ -258,10 +258,3 @@ def _converse(connection: Connection, requests: SimpleQueue[_Request]) -> None:
             kind, *arguments = connection.recv()
             requests.put(_Request(asker, kind, tuple(arguments)))
             connection.send(asker.answers.get())
-
-
-def _end_with_the_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
