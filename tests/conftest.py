@@ -108,6 +108,12 @@ def make_clip() -> Callable[..., Clip]:
     return make
 
 
+@pytest.fixture
+def without_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings draw no curve: a second each, where a test trains several times."""
+    monkeypatch.setattr("sslmodel.pretrain.plot_curve", lambda *_: None)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Fast tests first; those marked slow (real MediaPipe, whole pipelines) at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)

@@ -18,6 +18,8 @@ from sslmodel.export import export
 from sslmodel.pretrain import pretrain
 from sslmodel.probe import probe
 
+pytestmark = pytest.mark.usefixtures("without_curves")
+
 TINY = EncoderConfig(features=32, point_channels=4)
 
 

@@ -33,6 +33,8 @@ from sslmodel.text import comparison_tables, trial_line
 from sslmodel.trial import Trial
 from sslmodel.variants import VARIANTS, Row, rows_of
 
+pytestmark = pytest.mark.usefixtures("without_curves")
+
 ASKED = ProbeConfig(fractions=(0.5, 1.0), shots=(1,), draws=2, resamples=100, accelerator="cpu")
 BOTH = ("sl-vicreg", "sl-fpn")
 

@@ -24,6 +24,8 @@ from sslmodel.objectives import OBJECTIVES
 from sslmodel.pretrain import alive, pretrain, steps_an_epoch
 from sslmodel.runs import read_run
 
+pytestmark = pytest.mark.usefixtures("without_curves")
+
 TINY = PretrainConfig(
     epochs=2,
     batch=4,

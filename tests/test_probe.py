@@ -30,6 +30,8 @@ from sslmodel.task import Task
 from sslmodel.text import results_table, score_table, transfer_table
 from sslmodel.transfer import NotProbed, probe_all
 
+pytestmark = pytest.mark.usefixtures("without_curves")
+
 CONFIG = ProbeConfig(
     fractions=(0.5, 1.0), shots=(1,), draws=2, untrained_seeds=2, resamples=100, accelerator="cpu"
 )

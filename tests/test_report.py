@@ -29,6 +29,8 @@ from sslmodel.report.html import Html, name, tag
 from sslmodel.report.nearest import lookups, mistakes
 from sslmodel.report.scored import Prediction, read_scored
 
+pytestmark = pytest.mark.usefixtures("without_curves")
+
 VOID = {"meta", "img", "br"}
 ODD = '<b>"$x$&'
 QUICK = ProbeConfig(
