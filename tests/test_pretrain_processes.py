@@ -18,9 +18,11 @@ PROGRAM = f"""
 import sys
 from pathlib import Path
 
+import sslmodel.pretrain
 from sslmodel.config import EncoderConfig, InputConfig, PretrainConfig
 from sslmodel.pretrain import pretrain
 
+sslmodel.pretrain.plot_curve = lambda *_: None  # a second each
 store, out, devices, *objectives = sys.argv[1:]
 for objective in objectives:
     config = PretrainConfig(
