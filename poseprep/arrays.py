@@ -117,10 +117,10 @@ def import_arrays(
 def _read(file: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz, without pickled objects."""
     try:
-        opened = np.load(file, allow_pickle=False)
-        if not isinstance(opened, np.lib.npyio.NpzFile):
-            raise InputError(f"{file}: one array; expected an .npz file of several, by name")
-        with opened:
+        with file.open("rb") as handle:  # which numpy leaves open where it is damaged
+            opened = np.load(handle, allow_pickle=False)
+            if not isinstance(opened, np.lib.npyio.NpzFile):
+                raise InputError(f"{file}: one array; expected an .npz file of several, by name")
             return {name: opened[name] for name in opened.files}
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such file; expected an .npz file of keypoints") from error
