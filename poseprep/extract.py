@@ -216,7 +216,8 @@ class Extraction:
             settings = replace(settings, model=str(Path(settings.model).absolute()))
         # Other machines may choose another engine, or have it in another version.
         described = self._head["landmarker"]
-        work = partial(Extractor, settings, self.options, described=described)
+        there = replace(self.options, dask="")  # to them, "here" is where they are
+        work = partial(Extractor, settings, there, described=described)
         yield from run_on_dask(
             work, tasks, self.options.dask, self.options.timeout, self.videos.absolute()
         )

@@ -106,6 +106,8 @@ def make_landmarker(
     values = {name: chosen[name] for name in LANDMARKER_READS[settings.landmarker]}
     if shared:
         values["shared"] = shared
+    if options.dask and "device" in values:
+        values["elsewhere"] = True
     return LANDMARKERS[settings.landmarker](**values)
 
 

@@ -58,6 +58,7 @@ class BatchedHolistic:
         model: a `.task` bundle with networks to take instead of MediaPipe's own; empty is none.
         compile: compile the networks for a GPU.
         shared: the address of an engine that other processes use, too; see `shared`.
+        elsewhere: other machines do the work; a GPU that is asked for is theirs.
 
     Raises:
         InputError: there is no such GPU, or the bundle is none.
@@ -76,13 +77,15 @@ class BatchedHolistic:
         model: str = "",
         compile: bool = False,
         shared: str = "",
+        elsewhere: bool = False,
     ):
         self._chosen = ChosenPoints(face)
         self.skeleton, self._face = self._chosen.skeleton, self._chosen.face
         self._recover, self._track, self._smooth = recover, track, smooth
         self._models = read_models(self._face, Path(model) if model else None)
         # An engine that is shared is that of the GPU: no need to load torch and look for one.
-        self._device = "cuda" if shared else chosen_device(device, precision, compile)
+        known = shared or (elsewhere and device == "cuda")
+        self._device = "cuda" if known else chosen_device(device, precision, compile)
         self._precision = precision
         self._batch = batch if self._device == "cuda" else min(batch, _FRAMES_ON_CPU)
         self._compile, self._address = compile, shared
