@@ -169,16 +169,11 @@ def _read(videos: Path, most: int) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
 
 def peak(device: str, precision: str) -> float:
     """GFLOP/s of a product of two large matrices: on a CPU one core's, as a network has one."""
-    if device == "cpu":
-        from threadpoolctl import threadpool_limits
-
-        x = np.random.default_rng(0).random((_CPU_SIDE, _CPU_SIDE), np.float32)
-        with threadpool_limits(1):
-            seconds = min(_seconds(lambda: x @ x) for _ in range(_PRODUCTS))
-        return 2 * _CPU_SIDE**3 / seconds / 1e9
-    multiply = gpu.product(_GPU_SIDE, device, precision)
-    seconds = min(_seconds(multiply) for _ in range(_PRODUCTS))
-    return float(2 * _GPU_SIDE**3 / seconds / 1e9)
+    side = _CPU_SIDE if device == "cpu" else _GPU_SIDE
+    with gpu.one_thread():
+        multiply = gpu.product(side, device, precision)
+        seconds = min(_seconds(multiply) for _ in range(_PRODUCTS))
+    return float(2 * side**3 / seconds / 1e9)
 
 
 def _seconds(work: Any) -> float:

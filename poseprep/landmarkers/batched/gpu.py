@@ -1,8 +1,9 @@
-"""What a measurement asks of a GPU itself: only here may torch be used for it."""
+"""What a measurement asks of a processor itself: only here may torch be used for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 def wait(device: str) -> None:
@@ -24,3 +25,16 @@ def product(side: int, device: str, precision: str) -> Callable[[], None]:
         wait(device)
 
     return multiply
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """On a CPU products are made by one core, as they are in a network here."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
