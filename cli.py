@@ -50,7 +50,7 @@ BATCHED = read_only_by("batched")
 
 # What a command leaves behind when it is stopped.
 STOPPED = {
-    "extract": "What is done is kept beside OUT; run the same command again to continue.",
+    "extract": "Whatever is done is kept beside OUT; run the same command again to continue.",
     "pretrain": "What is done is kept; the same command with --resume goes on.",
     "compare": "Runs that are done are kept; the same command goes on.",
     "demo": "What was finished stays in its folder; the same command starts anew.",

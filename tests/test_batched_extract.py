@@ -162,3 +162,12 @@ def test_a_worker_with_another_engine_is_refused() -> None:
     there = here | {"engine": here["engine"] | {"engine": "torch"}}
     with pytest.raises(InputError, match="engine.engine: torch → litert"):
         Extractor(SETTINGS, described=there)
+
+
+def test_a_gpu_asked_for_on_a_cluster_is_looked_for_there_and_not_here(monkeypatch) -> None:
+    monkeypatch.setattr(module, "_sees_gpu", lambda device: False)
+    from_here = ExtractOptions(device="cuda", dask="tcp://10.0.0.5:8786")
+    described = make_landmarker(SETTINGS, from_here).describe()
+    assert described["engine"]["engine"] == "torch"
+    with pytest.raises(InputError, match="--device cuda: expected a GPU"):
+        Extractor(SETTINGS, ExtractOptions(device="cuda"), described=described)

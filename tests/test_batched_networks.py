@@ -157,6 +157,9 @@ def test_a_bundle_that_is_none_is_refused(models, tmp_path):
     refused(REPOSITORY / "Makefile" / "a.task", r"cannot be read \(Not a directory\)")
     refused(REPOSITORY / "Makefile", "no zip archive")
     refused(bundle(tmp_path / "empty.task"), "none in 0 files")
+    with zipfile.ZipFile(tmp_path / "nested.task", "w") as archive:
+        archive.writestr("hand_landmarker.task", b"PK")
+    refused(tmp_path / "nested.task", r"other bundles .*\(hand_landmarker.task\); unzip it")
     refused(bundle(tmp_path / "text.task", a=b"no network, though long enough"), "that is none")
     refused(bundle(tmp_path / "palm.task", palm=palm.read_bytes()), "same input and outputs")
     refused(bundle(tmp_path / "two.task", a=recrop, b=recrop), "one network for hand_recrop")

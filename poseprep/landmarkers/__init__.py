@@ -104,6 +104,7 @@ def _batched(
     batch: int = ExtractOptions.batch,
     compile: bool = ExtractOptions.compile,
     shared: str = "",
+    elsewhere: bool = False,
 ) -> Landmarker:
     from poseprep.landmarkers.batched.landmarker import BatchedHolistic
 
@@ -118,6 +119,7 @@ def _batched(
         model=model,
         compile=compile,
         shared=shared,
+        elsewhere=elsewhere,
     )
 
 

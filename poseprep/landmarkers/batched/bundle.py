@@ -23,6 +23,12 @@ def members(bundle: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with ZipFile(bundle) as archive:
             infos = [info for info in archive.infolist() if info.filename.endswith(".tflite")]
+            inner = [name for name in archive.namelist() if name.endswith(".task")]
+            if inner and not infos:
+                raise InputError(
+                    f"{bundle}: expected .tflite networks, found other bundles with them "
+                    f"({', '.join(inner)}); unzip it, and give one of these"
+                )
             if not infos:
                 raise _error(bundle, f"none in {len(archive.namelist())} files")
             if len(infos) > _MOST_MEMBERS or sum(i.file_size for i in infos) > 2 * MOST_BYTES:
