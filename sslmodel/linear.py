@@ -143,7 +143,7 @@ class Linear:
 
     def scores(self, features: Float[np.ndarray, "M D"]) -> Float[np.ndarray, "M S"]:
         """Logits."""
-        return features.astype(self.weight.dtype, copy=False) @ self.weight + self.bias
+        return _product(features.astype(self.weight.dtype, copy=False), self.weight) + self.bias
 
 
 class Logistic:
@@ -165,7 +165,7 @@ class Logistic:
         products = len(x) * self.basis.shape[1] * len(self.present)
         self.threads = 1 if products < _SMALL else torch.get_num_threads()
         self.dtype = np.dtype(np.float32 if products > _LARGE else np.float64)
-        self.z = ((x - self.centre) @ self.basis).astype(self.dtype)
+        self.z = _product(x - self.centre, self.basis).astype(self.dtype)
         self.y = torch.from_numpy(own.astype(np.int64))
 
     def solve(
@@ -243,6 +243,11 @@ def _loss(
     return float(value), x.T @ error / len(y) + ridge * u
 
 
+def _product(a: Float[np.ndarray, "n K"], b: Float[np.ndarray, "K m"]) -> Float[np.ndarray, "n m"]:
+    """a @ b by torch: numpy 1.26's OpenBLAS takes thrice as long on processors newer than it is."""
+    return (torch.from_numpy(a) @ torch.from_numpy(b)).numpy()
+
+
 def principal_axes(
     x: Float[np.ndarray, "n D"],
 ) -> tuple[Float[np.ndarray, "D K"], Float[np.ndarray, " K"]]:
@@ -252,7 +257,6 @@ def principal_axes(
     nothing is lost where there are more dimensions than clips, and the fit is much smaller.
     """
     n, size = x.shape
-    # The OpenBLAS of numpy 1.26 does not know the newest processors, where torch is thrice as fast.
     rows = torch.from_numpy(x.astype(np.float64, copy=False))
     values, vectors = torch.linalg.eigh(rows.T @ rows if size <= n else rows @ rows.T)
     kept = values > _FLAT * max(float(values[-1]), 1e-300)
