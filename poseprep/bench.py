@@ -138,9 +138,14 @@ def bench_extract(
         tell: told what is being measured.
 
     Raises:
-        InputError: there is no video that all of them read whole.
+        InputError: there is no video that all of them read whole, or a folder of images.
     """
-    found = [video for video in find_videos(videos).videos if not video.images]
+    found = find_videos(videos, fps=1.0).videos
+    if images := [str(video.path) for video in found if video.images]:
+        raise InputError(
+            f"{images[0]}: expected video files, found a folder of images, which the plain loops "
+            "do not read; bench with a folder that has none"
+        )
     paths = [str(video.path) for video in found]
     chosen = ways(workers, landmarkers, runs_on)
     if "batched" in landmarkers and "--device" in runs_on:

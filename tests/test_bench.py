@@ -56,6 +56,12 @@ def test_the_table_has_the_plain_loop_of_each_mode_as_its_reference(measured, mo
     assert "reading body and hands from the store" in result.output
 
 
+def test_images_are_refused_at_once(tmp_path, make_images):
+    make_images(tmp_path / "clip", 3)
+    with pytest.raises(InputError, match="found a folder of images"):
+        bench_extract(tmp_path, workers=1)
+
+
 def test_every_landmarker_is_measured_with_all_workers_and_with_one():
     every = ways(4, runs_on=("--device", "cpu"))
     assert len({way.name for way in every}) == len(every)
