@@ -140,10 +140,11 @@ def bench_extract(
     Raises:
         InputError: there is no video that all of them read whole, or a folder of images.
     """
+    # With any frame rate folders of images are found, too, and can be refused by name.
     found = find_videos(videos, fps=1.0).videos
-    if images := [str(video.path) for video in found if video.images]:
+    if images := next((video.path for video in found if video.images), None):
         raise InputError(
-            f"{images[0]}: expected video files, found a folder of images, which the plain loops "
+            f"{images}: expected video files, found a folder of images, which the plain loops "
             "do not read; bench with a folder that has none"
         )
     paths = [str(video.path) for video in found]

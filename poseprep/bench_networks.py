@@ -15,7 +15,7 @@ from jaxtyping import Int, Shaped, UInt8
 
 from poseprep.errors import InputError, VideoError
 from poseprep.find import find_videos
-from poseprep.landmarkers.batched import gpu
+from poseprep.landmarkers.batched import processor
 from poseprep.landmarkers.batched.cost import multiplications
 from poseprep.landmarkers.batched.engine import LENSES, Engine, Rectangles
 from poseprep.landmarkers.batched.holistic import landmark
@@ -85,7 +85,7 @@ class _Timed:
     def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Any:
         began = time.perf_counter()
         loaded = self._engine.load(frames)
-        gpu.wait(self._device)
+        processor.wait(self._device)
         self.seconds["transfer"] += time.perf_counter() - began
         return loaded
 
@@ -115,7 +115,8 @@ def bench_networks(
         track: follow a person, one frame after the other.
 
     Raises:
-        InputError: no frame can be read, there is no such device, or an option is not allowed.
+        InputError: no frame can be read, there is no such device or no torch, or an option is not
+            allowed.
     """
     settings = ExtractSettings(landmarker="batched", track=track, precision=precision)
     options = ExtractOptions(device=device, batch=batch, compile=compile)
@@ -123,6 +124,7 @@ def bench_networks(
     check(options)
     check_read(settings, options)
     device = chosen_device(device, precision, compile)
+    processor.check_torch()
     models = read_models(face=True)
     engine = _Timed(make_engine(models, device, precision, compile), device)
     began = time.perf_counter()
@@ -170,8 +172,8 @@ def _read(videos: Path, most: int) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
 def peak(device: str, precision: str) -> float:
     """GFLOP/s of a product of two large matrices: on a CPU one core's, as a network has one."""
     side = _CPU_SIDE if device == "cpu" else _GPU_SIDE
-    with gpu.one_thread():
-        multiply = gpu.product(side, device, precision)
+    with processor.one_thread():
+        multiply = processor.product(side, device, precision)
         seconds = min(_seconds(multiply) for _ in range(_PRODUCTS))
     return float(2 * side**3 / seconds / 1e9)
 

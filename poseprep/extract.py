@@ -105,7 +105,7 @@ class Extraction:
         # A row of another shard's video is no row without a video.
         labels = find_labels([video.key for video in self.all_found], table)
         self.labels = only(labels, [video.key for video in mine])
-        self._landmarker = make_landmarker(settings, options)
+        self._landmarker = make_landmarker(settings, options, elsewhere=bool(options.dask))
         head = {
             "settings": settings.recorded(),
             "landmarker": self._landmarker.describe(),
@@ -216,8 +216,7 @@ class Extraction:
             settings = replace(settings, model=str(Path(settings.model).absolute()))
         # Other machines may choose another engine, or have it in another version.
         described = self._head["landmarker"]
-        there = replace(self.options, dask="")  # to them, "here" is where they are
-        work = partial(Extractor, settings, there, described=described)
+        work = partial(Extractor, settings, self.options, described=described)
         yield from run_on_dask(
             work, tasks, self.options.dask, self.options.timeout, self.videos.absolute()
         )

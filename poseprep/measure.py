@@ -95,18 +95,22 @@ class Extractor:
 
 
 def make_landmarker(
-    settings: ExtractSettings, options: ExtractOptions = ExtractOptions(), shared: str = ""
+    settings: ExtractSettings,
+    options: ExtractOptions = ExtractOptions(),
+    shared: str = "",
+    elsewhere: bool = False,
 ) -> Landmarker:
     """The landmarker that was chosen, given what it reads of settings and options.
 
     Args:
         shared: what the landmarker of another process shares, if anything.
+        elsewhere: it is only described here, and other machines work with theirs.
     """
     chosen = asdict(settings) | asdict(options)
     values = {name: chosen[name] for name in LANDMARKER_READS[settings.landmarker]}
     if shared:
         values["shared"] = shared
-    if options.dask and "device" in values:
+    if elsewhere and "device" in values:
         values["elsewhere"] = True
     return LANDMARKERS[settings.landmarker](**values)
 

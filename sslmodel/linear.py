@@ -245,7 +245,8 @@ def _loss(
 
 def _product(a: Float[np.ndarray, "n K"], b: Float[np.ndarray, "K m"]) -> Float[np.ndarray, "n m"]:
     """a @ b by torch: numpy 1.26's OpenBLAS takes thrice as long on processors newer than it is."""
-    return (torch.from_numpy(a) @ torch.from_numpy(b)).numpy()
+    x, y = (torch.from_numpy(np.require(side, requirements=["C", "W"])) for side in (a, b))
+    return (x @ y).numpy()
 
 
 def principal_axes(

@@ -164,10 +164,16 @@ def test_a_worker_with_another_engine_is_refused() -> None:
         Extractor(SETTINGS, described=there)
 
 
-def test_a_gpu_asked_for_on_a_cluster_is_looked_for_there_and_not_here(monkeypatch) -> None:
+def test_a_gpu_asked_for_on_a_cluster_is_looked_for_there_and_not_here(
+    videos, tmp_path, monkeypatch
+) -> None:
     monkeypatch.setattr(module, "_sees_gpu", lambda device: False)
-    from_here = ExtractOptions(device="cuda", dask="tcp://10.0.0.5:8786")
-    described = make_landmarker(SETTINGS, from_here).describe()
-    assert described["engine"]["engine"] == "torch"
+    """Until the work is handed out the machine asks for nothing that it lacks itself."""
+    worked = []
+    monkeypatch.setattr("poseprep.cluster.run_on_dask", lambda work, *_: worked.append(work) or ())
+    options = ExtractOptions(device="cuda", dask="tcp://10.0.0.5:8786")
+    with Extraction(videos, tmp_path / "a.h5", settings=SETTINGS, options=options) as extraction:
+        assert extraction.landmarker["engine"]["engine"] == "torch"
+        list(extraction._reports(extraction.inventory.tasks))
     with pytest.raises(InputError, match="--device cuda: expected a GPU"):
-        Extractor(SETTINGS, ExtractOptions(device="cuda"), described=described)
+        worked[0]()

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,21 +18,34 @@ from slr_toolkit.cli import main
 pytestmark = pytest.mark.slow
 
 
+PROGRAM = """
+from jaxtyping import install_import_hook
+
+install_import_hook(["poseprep", "sslmodel"], "shape_checks.check")
+from slr_toolkit.cli import main
+
+main()
+"""
+
+
 def slr(*words):
     return CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """In a program of its own, as people run it."""
+    """In a program of its own, with shapes checked and warnings as errors as in these tests.
+
+    A score needs three signers: for train, val and test.
+    """
     folder = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-c", "from slr_toolkit.cli import main; main()", "demo"]
+    command = [sys.executable, "-W", "error:::poseprep", "-W", "error:::sslmodel", "-c", PROGRAM]
     sizes = ["--signs", "4", "--signers", "3", "--reps", "1", "--seed", "3"]
     done = subprocess.run(
-        [*command, "--out", str(folder), *sizes, "--quiet"],
+        [*command, "demo", "--out", str(folder), *sizes, "--quiet"],
         capture_output=True,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)},
     )
     assert done.returncode == 0, done.stderr
     return folder, done.stdout

@@ -20,8 +20,6 @@ from sslmodel.embed import embed
 from sslmodel.features import encode
 from sslmodel.pretrain import pretrain
 
-pytestmark = pytest.mark.usefixtures("without_curves")
-
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:

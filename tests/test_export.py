@@ -19,8 +19,6 @@ from sslmodel import load_encoder
 from sslmodel.export import export
 from sslmodel.pretrain import pretrain
 
-pytestmark = pytest.mark.usefixtures("without_curves")
-
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -17,7 +17,7 @@ SOLE_IMPORTERS = {
     "ai_edge_litert": {"poseprep/landmarkers/batched/litert_engine.py"},
     "h5py": {f"poseprep/store_{name}.py" for name in H5PY_FILES},
 }
-# The one place of poseprep that may use torch: on a GPU.
+# The one place of poseprep that may use torch: on a GPU, and to measure a processor.
 ON_A_GPU = "poseprep/landmarkers/batched/"
 FORBIDDEN = {
     "poseprep": {"sslmodel", "cli", "slr_toolkit", "torch", "torch_geometric", "lightning_fabric"},

@@ -58,6 +58,7 @@ def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_holds_all_that_it_should(run: Path) -> None:
     for name in ("config.json", "split.json", "log.jsonl", "encoder.safetensors", "encoder.json"):
         assert (run / name).stat().st_size > 0
+    # Drawn: a module's fixture is made before `without_curves` is.
     assert (run / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert list((run / "tb").iterdir())
     assert not list(run.glob("*.tmp"))

@@ -118,7 +118,7 @@ def test_a_run_killed_at_any_moment_goes_on(store: Path, tmp_path: Path) -> None
             if {path.name for path in (run / FOLDER).glob("epoch-*")} - there:
                 break
             time.sleep(0.01)
-        time.sleep(0.3 * random.random())
+        time.sleep(0.1 * random.random())
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert not (run / "encoder.json").exists(), "it was never killed before its end"

@@ -14,8 +14,6 @@ from poseprep.store import KeypointStore
 from sslmodel.pretrain import pretrain
 from sslmodel.search import draw_matches, search
 
-pytestmark = pytest.mark.usefixtures("without_curves")
-
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from poseprep.errors import InputError
+from poseprep.wording import some
 
 # The largest of MediaPipe's networks has 26 MB.
 MOST_BYTES = 200 << 20
@@ -23,13 +24,12 @@ def members(bundle: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with ZipFile(bundle) as archive:
             infos = [info for info in archive.infolist() if info.filename.endswith(".tflite")]
-            inner = [name for name in archive.namelist() if name.endswith(".task")]
-            if inner and not infos:
-                raise InputError(
-                    f"{bundle}: expected .tflite networks, found other bundles with them "
-                    f"({', '.join(inner)}); unzip it, and give one of these"
-                )
             if not infos:
+                if inner := [name for name in archive.namelist() if name.endswith(".task")]:
+                    raise InputError(
+                        f"{bundle}: expected .tflite networks, found other bundles with them "
+                        f"({some(inner)}); unzip it, and give one of these"
+                    )
                 raise _error(bundle, f"none in {len(archive.namelist())} files")
             if len(infos) > _MOST_MEMBERS or sum(i.file_size for i in infos) > 2 * MOST_BYTES:
                 raise _error(bundle, "an archive too large for one")

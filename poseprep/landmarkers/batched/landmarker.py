@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -178,12 +178,12 @@ def chosen_device(device: str, precision: str = "float32", compile: bool = False
     if not there and precision != "float32":
         raise InputError(
             f"--precision {precision}: expected a GPU, and this is a CPU, where the networks "
-            "run in float32; leave --precision out"
+            "run in float32; leave --precision out, or with --dask give --device cuda"
         )
     if not there and compile:
         raise InputError(
             "--compile: expected a GPU, and this is a CPU, where LiteRT runs the networks as they "
-            "are; leave --compile out"
+            "are; leave --compile out, or with --dask give --device cuda"
         )
     return "cuda" if there else "cpu"
 
@@ -204,7 +204,13 @@ def _sees_gpu(device: str) -> bool:
 def described(device: str, precision: str) -> dict[str, str]:
     """What a store records of the engine on a device."""
     name, package = ("litert", "ai-edge-litert") if device == "cpu" else ("torch", "torch")
-    return {"engine": name, "version": version(package), "precision": precision}
+    try:
+        return {"engine": name, "version": version(package), "precision": precision}
+    except PackageNotFoundError as error:
+        raise InputError(
+            f"--device {device}: the store records {package}'s version, and it is not installed "
+            "here; install the build that the machines with GPUs have"
+        ) from error
 
 
 def make_engine(

@@ -45,6 +45,8 @@ def _rounded_twice(model: Any, operator: Any) -> list[Any]:
         operator_names()[max(code.builtinCode, code.deprecatedBuiltinCode)] != "DEPTHWISE_CONV_2D"
         or list(graph.tensors[operator.inputs[1]].shape[1:3]) != [1, 1]
         or (options.strideH, options.strideW, options.depthMultiplier) != (1, 1, 1)
+        or len(operator.inputs) != 3
+        or -1 in operator.inputs
     ):
         return [operator]
     image, weight, bias = map(int, operator.inputs)
@@ -60,7 +62,7 @@ def _rounded_twice(model: Any, operator: Any) -> list[Any]:
 
 
 def _add_constant(model: Any, like: int, name: bytes, value: float) -> int:
-    """The number of a new tensor of float32, as large as another and of one value."""
+    """Add a tensor of float32, as large as another and of one value; its number."""
     (graph,) = model.subgraphs
     held = schema().BufferT()
     held.data = np.full(graph.tensors[like].shape, value, np.float32).ravel().view(np.uint8)
@@ -71,8 +73,8 @@ def _add_constant(model: Any, like: int, name: bytes, value: float) -> int:
 
 
 def _add_tensor(graph: Any, like: int, name: bytes, buffer: int) -> int:
-    """The number of a new tensor that is as another but for its name and what it holds."""
+    """Add a tensor that is as another but for its name and what it holds; its number."""
     made = copy(graph.tensors[like])
-    made.name, made.buffer = made.name + name, buffer
+    made.name, made.buffer = (made.name or b"") + name, buffer
     graph.tensors.append(made)
     return len(graph.tensors) - 1

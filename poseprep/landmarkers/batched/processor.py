@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+
+from poseprep.errors import InputError
+
+
+def check_torch() -> None:
+    """Raises InputError where there is no torch, which alone knows how fast a processor can be."""
+    if find_spec("torch") is None:
+        raise InputError("slr bench networks: expected torch, found none; pip install torch")
 
 
 def wait(device: str) -> None:
