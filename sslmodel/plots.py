@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _INK, _GREY, _BLUE, _ORANGE, _RED = "#222222", "#8a8a8a", "#2a6fbb", "#d9822b", "#c0392b"
 _COLOURS = (_BLUE, _ORANGE, "#3c9d5c", "#7d5ba6")
-# More rows than colours that can be told apart: the form tells them.
+# Told apart by colour, and by form where colours are not seen.
 _MARKERS = "oDs^vPX*hd"
 
 
@@ -96,26 +96,38 @@ def plot_confusion(
 
 
 def plot_comparison(means: Sequence["Mean"], path: Path, title: str) -> None:
-    """Top-1 of linear evaluation for every objective and baseline, at each share of the labels."""
+    """Top-1 of linear evaluation: a line for every row and baseline, a colour for every share."""
     shown = [mean for mean in means if mean.question[0] == "linear"]
     rows = list(dict.fromkeys(mean.row for mean in shown))
     labels = list(dict.fromkeys(mean.question[1] for mean in shown))
-    figure = Figure(figsize=(8.5, 1.2 + 0.32 * len(rows) * len(labels)), layout="constrained")
+    figure = Figure(figsize=(8.5, 1.6 + 0.34 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    step = len(rows) + 1
-    looks = zip(rows, cycle((*_COLOURS, _RED, _GREY)), cycle(_MARKERS), strict=False)
-    for i, (row, colour, marker) in enumerate(looks):
-        own = [mean for mean in shown if mean.row == row]
-        at = [labels.index(mean.question[1]) * step + i for mean in own]
+    looks = zip(labels, cycle((*_COLOURS, _RED, _GREY)), cycle(_MARKERS), strict=False)
+    for i, (label, colour, marker) in enumerate(looks):
+        own = [mean for mean in shown if mean.question[1] == label]
+        # A little apart, so that intervals that overlap can be told from each other.
+        apart = 0.6 * ((i + 0.5) / len(labels) - 0.5)
+        at = [rows.index(mean.row) + apart for mean in own]
         value = np.array([mean.value for mean in own])
         ends = np.array([mean.interval for mean in own])
         reach = 100 * np.abs(ends - value[:, None]).T
-        axes.errorbar(100 * value, at, xerr=reach, fmt=marker, color=colour, label=row, capsize=3)
-    axes.set_yticks([i * step + (len(rows) - 1) / 2 for i in range(len(labels))], labels)
+        axes.errorbar(
+            100 * value,
+            at,
+            xerr=reach,
+            fmt=marker,
+            ms=4,
+            color=colour,
+            label=label,
+            capsize=2,
+            lw=1,
+        )
+    axes.set_yticks(range(len(rows)), rows)
     axes.invert_yaxis()
-    axes.set(xlabel="top-1 %, with 95 % intervals", ylabel="labels")
-    axes.grid(axis="x", color="#dddddd", lw=0.6)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.set(xlabel="top-1 %, with 95 % intervals")
+    axes.grid(color="#e6e6e6", lw=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(title="labels", frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     axes.set_title(title, fontsize=11, color=_INK, parse_math=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
