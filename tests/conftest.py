@@ -1,6 +1,7 @@
 """Shape checks on, and what several tests share: small videos, a small store, optional data."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import pytest  # noqa: E402
 
 from poseprep.clip import Clip  # noqa: E402
 from poseprep.skeleton import HOLISTIC  # noqa: E402
+
+# Shells have what they run in the background ignore Ctrl-C, and so would what these tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLE = REPOSITORY / "data" / "sample"
