@@ -95,9 +95,9 @@ def test_the_weights_are_those_of_an_undisturbed_run(
 
 @pytest.mark.slow
 def test_a_run_killed_at_any_moment_goes_on(store: Path, tmp_path: Path) -> None:
-    config = replace(TINY, epochs=40)
+    config = replace(TINY, epochs=80)
     words = [
-        *("--epochs", "40", "--batch", "4", "--accelerator", "cpu", "--input-frames", "8"),
+        *("--epochs", "80", "--batch", "4", "--accelerator", "cpu", "--input-frames", "8"),
         *("--encoder-features", "16", "--encoder-point-channels", "4"),
         "--quiet",
     ]
@@ -118,7 +118,7 @@ def test_a_run_killed_at_any_moment_goes_on(store: Path, tmp_path: Path) -> None
             if {path.name for path in (run / FOLDER).glob("epoch-*")} - there:
                 break
             time.sleep(0.01)
-        time.sleep(0.1 * random.random())
+        time.sleep(0.3 * random.random())
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert not (run / "encoder.json").exists(), "it was never killed before its end"
