@@ -167,8 +167,8 @@ def test_a_worker_with_another_engine_is_refused() -> None:
 def test_a_gpu_asked_for_on_a_cluster_is_looked_for_there_and_not_here(
     videos, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(module, "_sees_gpu", lambda device: False)
     """Until the work is handed out the machine asks for nothing that it lacks itself."""
+    monkeypatch.setattr(module, "_sees_gpu", lambda device: False)
     worked = []
     monkeypatch.setattr("poseprep.cluster.run_on_dask", lambda work, *_: worked.append(work) or ())
     options = ExtractOptions(device="cuda", dask="tcp://10.0.0.5:8786")
