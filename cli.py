@@ -823,6 +823,7 @@ def bench_recover(signers: int, seeds: tuple[int, ...], workers: int | None) -> 
 )
 @click.option("--reps", default=1, show_default=True, help="Repetitions of a sign by a signer.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the signers and their signing.")
+@click.option("--epochs", type=click.IntRange(1), help="Of training.  [default: as slr pretrain]")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core]")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @click.pass_context
@@ -833,6 +834,7 @@ def demo(
     signers: int,
     reps: int,
     seed: int,
+    epochs: int | None,
     workers: int | None,
     quiet: bool,
 ) -> None:
@@ -868,7 +870,8 @@ def demo(
         say("\n" + accuracy_table(accuracy(measured, truth)))
     run_command(context, show, store, keys[len(keys) // 2], "-o", out / "sheet.png")
     run = new_run_folder(out / "runs", "run")
-    run_command(context, pretrain, store, "--out", run, *flags)
+    length = ["--epochs", str(epochs)] if epochs else []
+    run_command(context, pretrain, store, "--out", run, *length, *flags)
     run_command(context, probe, run, "--phonology", out / "signs.csv")
     say(f"\nPictures: {out}/sheet.png, {run}/curve.png, {run}/probe/confusion.png")
     say("With your own videos: slr extract VIDEOS out.h5; slr pretrain out.h5; slr probe")

@@ -18,7 +18,7 @@ from poseprep.skeleton import HOLISTIC, SIGNING, Skeleton
 from sslmodel.chance import ClipChance
 from sslmodel.config import PretrainConfig
 from sslmodel.cost import parameters
-from sslmodel.device import has_compiler, training_fabric
+from sslmodel.device import fabric_on, has_compiler, imitates_bf16, training_fabric
 from sslmodel.learner import Learner
 from sslmodel.pretrain import build, optimizer_of
 from sslmodel.views import make_views
@@ -111,9 +111,13 @@ def bench_train(
     check(config)
     if points not in SKELETONS:
         raise InputError(f"expected one of {', '.join(SKELETONS)}, found {points}")
-    ways = [way for way in WAYS if not way.compile or has_compiler()]
-    if len(ways) < len(WAYS):
+    ways = list(WAYS)
+    if not has_compiler():
         say("no C++ compiler here: nothing is measured compiled")
+        ways = [way for way in ways if not way.compile]
+    if imitates_bf16(fabric_on(config.accelerator).device):
+        say("this CPU has no bf16: nothing is measured in it")
+        ways = [way for way in ways if way.precision != "bf16"]
     measured: dict[Way, list[Speed]] = {way: [] for way in ways}
     for _ in range(rounds):
         for way in ways:

@@ -14,6 +14,7 @@ from torch import Tensor
 _STEP = -0x61C8864680B583EB
 _FIRST, _SECOND = -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15
 _BITS = 24  # of a uniform number: what float32 holds
+_AHEAD = 64  # numbers a clip drawn at once, since most calls want one or two of them
 
 
 class ClipChance:
@@ -33,6 +34,7 @@ class ClipChance:
         for number in (seed, epoch, view, clips):
             key = _mixed(key + number)
         self._keys = key
+        self._ahead = key.new_empty(len(key), 0)  # (B, N) drawn, and not yet given out
         self._drawn = 0
 
     def uniform(self, *shape: int) -> Float[Tensor, "..."]:
@@ -49,9 +51,13 @@ class ClipChance:
         if batch != len(self._keys):
             raise ValueError(f"expected a first axis of {len(self._keys)} clips, found {batch}")
         count = math.prod(shape)
-        place = torch.arange(self._drawn, self._drawn + count, device=self.device)
-        self._drawn += count
-        return _mixed(self._keys[:, None] + place).view(batch, *shape)
+        if count > self._ahead.shape[1]:
+            more = max(_AHEAD, count - self._ahead.shape[1])
+            place = torch.arange(self._drawn, self._drawn + more, device=self.device)
+            self._ahead = torch.cat([self._ahead, _mixed(self._keys[:, None] + place)], dim=1)
+            self._drawn += more
+        given, self._ahead = self._ahead.tensor_split((count,), dim=1)
+        return given.reshape(batch, *shape)
 
 
 def _mixed(z: Int[Tensor, "*N"]) -> Int[Tensor, "*N"]:

@@ -20,7 +20,7 @@ from sslmodel.collapse import collapse_advice, collapsed, effective_rank, featur
 from sslmodel.config import PretrainConfig
 from sslmodel.cost import encoder_summary
 from sslmodel.dataset import Dataset, check_distinct, common_skeleton, load, training_windows
-from sslmodel.device import has_compiler, in_all, training_fabric
+from sslmodel.device import has_compiler, imitates_bf16, in_all, training_fabric
 from sslmodel.encoder import Encoder
 from sslmodel.learner import Learner
 from sslmodel.objectives import OBJECTIVES
@@ -102,6 +102,8 @@ def pretrain(
     encoder, objective = learner.encoder, learner.objective
     optimizer = optimizer_of(learner, config)
     say(encoder_summary(encoder, config.input.frames))
+    if config.precision == "bf16" and imitates_bf16(fabric.device):
+        say("warning: this CPU has no bf16 and imitates it; --precision 32 is much faster here")
     records, damaged = load_state(out, learner, optimizer) if resume else ([], [])
     told += damaged
     if config.compile:

@@ -5,9 +5,10 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxtyping import install_import_hook
+import shape_checks
 
-install_import_hook(["poseprep", "sslmodel"], "shape_checks.check")
+# One of several processes runs tests of all kinds.
+shape_checks.install(with_torch="PYTEST_XDIST_WORKER" in os.environ)
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402

@@ -138,24 +138,23 @@ def test_litert_gives_the_numbers_of_mediapipe(litert, frame, name):
         found = seen(graph, frame, where, image, place)
         ours = litert.look(name, litert.load([frame]), np.zeros(1, int), where[None])
         # A detector's look also gives the numbers of anchors.
-        for i, (stream, values) in enumerate(zip(streams, ours, strict=False)):
+        for stream, values in zip(streams, ours, strict=False):
             theirs = np.array(core()._packet_getter.get_float_list(found[stream]), np.float32)
-            # The bits, where it was measured (`slr bench parity` tells of them); another processor
-            # may have other kernels. Presence and side of a hand: older LiteRT's sigmoid is off.
-            far = 5e-6 if name == "hand_landmarks" and i > 0 else 2e-6 * np.abs(theirs).max()
+            # The bits on processors with AVX-512 (`slr bench parity` tells of them); on others the
+            # two have other kernels, which sum in another order.
+            far = 1e-5 * max(1, np.abs(theirs).max())
             np.testing.assert_allclose(values.ravel(), theirs, rtol=0, atol=far)
 
 
-def test_points_of_the_body_are_refined_to_the_bits_of_mediapipe(litert, frame):
+def test_points_of_the_body_are_refined_to_the_numbers_of_mediapipe(litert, frame):
     place = f"{POSE}pose_rect"
     graph = one_look([POSE_POINTS], [], "image", place)
     for where in PLACES[[0, 2]]:
         theirs = landmarks(message(seen(graph, frame, where, "image", place)[POSE_POINTS]), 39)
         ours, presence = litert.look("pose_landmarks", [frame], np.zeros(1, int), where[None])
         assert presence > 0.5
-        # Sums of 81 sigmoids: the last bit hangs on one rounding of C's exponential in thousands.
-        np.testing.assert_allclose(ours[0], theirs, rtol=0, atol=1e-6)
-        assert (ours[0] == theirs).mean() > 0.95
+        # A frame's height is 1: a hundredth of a pixel.
+        np.testing.assert_allclose(ours[0], theirs, rtol=0, atol=1e-5)
 
 
 def some_places(generator: np.random.Generator, count: int) -> np.ndarray:

@@ -50,6 +50,9 @@ def test_a_draw_goes_on_where_the_last_one_stopped() -> None:
     whole, parts = (ClipChance(0, 1, CLIPS[:3]) for _ in range(2))
     expected = whole.uniform(3, 7)
     assert torch.equal(torch.cat([parts.uniform(3, 2), parts.uniform(3, 5)], dim=1), expected)
+    expected = whole.uniform(3, 500)  # more than are drawn ahead
+    drawn = [parts.uniform(3, count) for count in (1, 60, 1, 1, 400, 37)]
+    assert torch.equal(torch.cat(drawn, dim=1), expected)
 
 
 def test_the_first_axis_is_the_clips() -> None:

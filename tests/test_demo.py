@@ -19,9 +19,9 @@ pytestmark = pytest.mark.slow
 
 
 PROGRAM = """
-from jaxtyping import install_import_hook
+import shape_checks
 
-install_import_hook(["poseprep", "sslmodel"], "shape_checks.check")
+shape_checks.install(with_torch=True)
 from slr_toolkit.cli import main
 
 main()
@@ -40,7 +40,7 @@ def demo(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("demo")
     command = [sys.executable, "-W", "error:::poseprep", "-W", "error:::sslmodel", "-c", PROGRAM]
-    sizes = ["--signs", "4", "--signers", "3", "--reps", "1", "--seed", "3"]
+    sizes = ["--signs", "4", "--signers", "3", "--reps", "1", "--seed", "3", "--epochs", "10"]
     done = subprocess.run(
         [*command, "demo", "--out", str(folder), *sizes, "--quiet"],
         capture_output=True,

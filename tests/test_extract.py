@@ -72,8 +72,8 @@ def test_real_clips_give_mediapipes_own_numbers(landmarker, real_videos):
         assert_equals_a_plain_loop(path, landmarker)
 
 
-def test_a_clip_does_not_depend_on_the_one_before(landmarker):
-    first, other = (Video(path.name, path) for path in sample_videos()[:2])
+def test_a_clip_does_not_depend_on_the_one_before(landmarker, short_clips):
+    first, other = (Video(path.name, path) for path in short_clips[:2])
     before = extract_clip(first, landmarker)
     extract_clip(other, landmarker)
     after = extract_clip(first, landmarker)
@@ -81,10 +81,10 @@ def test_a_clip_does_not_depend_on_the_one_before(landmarker):
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
+def corpus(tmp_path_factory, short_clips):
     """Two drawn clips, one of them as images, and three files that are no videos."""
     root = tmp_path_factory.mktemp("corpus") / "videos"
-    first, second = sample_videos()[:2]
+    first, second = short_clips[:2]
     (root / "a").mkdir(parents=True)
     os.symlink(first, root / "a" / "x.mp4")
     images = root / "b" / "y"
@@ -124,8 +124,8 @@ def test_every_video_is_stored_or_under_problems(corpus, store_path):
         assert len(store.clip("b/y").time) == 12
 
 
-def test_the_store_holds_the_landmarkers_points(store_path, landmarker):
-    direct = extract_clip(Video("a/x.mp4", sample_videos()[0]), landmarker, Label("a"))
+def test_the_store_holds_the_landmarkers_points(store_path, landmarker, short_clips):
+    direct = extract_clip(Video("a/x.mp4", short_clips[0]), landmarker, Label("a"))
     with KeypointStore(store_path) as store:
         stored = store.clip("a/x.mp4")
     assert np.nanmax(np.abs(stored.points - direct.points)) <= 1.85e-5

@@ -10,12 +10,13 @@ import numpy as np
 from poseprep.clip import DETECTED, MISSING, RECOVERED, Clip
 from poseprep.landmarkers import LANDMARKERS, follow
 from poseprep.signer.corpus import Corpus, Take, draw_take
-from poseprep.signer.hard import HardTake, draw_hard, hard_takes
+from poseprep.signer.hard import HARD, HardTake, draw_hard, hard_takes
 from poseprep.signer.signs import SIGNS
 from poseprep.skeleton import FINGERTIPS, HOLISTIC
 from poseprep.workers import run_tasks
 
 ORDINARY = "ordinary"
+KINDS = (*HARD, ORDINARY)
 _SIDES = ("left", "right")
 
 
@@ -60,18 +61,21 @@ def measure_recovery(
     signers: int = 4,
     seeds: Sequence[int] = (1, 2),
     workers: int = 1,
+    kinds: Sequence[str] = KINDS,
     tick: Callable[[str], None] = lambda key: None,
 ) -> list[Recovery]:
     """A row for every kind of clip, in the order of their names, and one for all of them.
 
     Args:
         seeds: the thresholds were chosen on seed 0, so that it does not count.
+        kinds: of KINDS.
         tick: told the key of each clip when it is done.
     """
     takes: list[HardTake | tuple[Take, int]] = []
     for seed in seeds:
-        takes += hard_takes(signers, seed)
-        takes += [(Take(SIGNS[5 * i % len(SIGNS)], i), seed) for i in range(signers)]
+        takes += [take for take in hard_takes(signers, seed) if take.kind in kinds]
+        if ORDINARY in kinds:
+            takes += [(Take(SIGNS[5 * i % len(SIGNS)], i), seed) for i in range(signers)]
     rows: dict[str, Recovery] = {}
     for report in run_tasks(_measurer, takes, workers):
         if not report.last:
