@@ -40,7 +40,7 @@ def demo(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("demo")
     command = [sys.executable, "-W", "error:::poseprep", "-W", "error:::sslmodel", "-c", PROGRAM]
-    sizes = ["--signs", "4", "--signers", "3", "--reps", "1", "--seed", "3", "--epochs", "10"]
+    sizes = ["--signs", "2", "--signers", "3", "--reps", "1", "--seed", "3", "--epochs", "10"]
     done = subprocess.run(
         [*command, "demo", "--out", str(folder), *sizes, "--quiet"],
         capture_output=True,

@@ -84,13 +84,12 @@ def test_the_weights_are_those_of_an_undisturbed_run(
     random = SLFPNConfig(predictor="random")
     config = replace(TINY, epochs=4, objective=objective, stop_on_collapse=False, sl_fpn=random)
     pretrain(config, [store], tmp_path / "whole", progress=False)
-    for epoch in (1, 3):
-        run = tmp_path / f"stopped{epoch}"
-        interrupted(config, store, run, epoch)
-        pretrain(config, [store], run, progress=False, resume=True)
-        assert same(weights(run), weights(tmp_path / "whole"))
-        lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-        assert [line["epoch"] for line in lines] == list(range(5))
+    run = tmp_path / "stopped"
+    interrupted(config, store, run, 3)
+    pretrain(config, [store], run, progress=False, resume=True)
+    assert same(weights(run), weights(tmp_path / "whole"))
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == list(range(5))
 
 
 @pytest.mark.slow
