@@ -124,6 +124,17 @@ def test_compiling_without_a_compiler_is_refused_before_anything_is_made(
     assert not (tmp_path / "r").exists()
 
 
+def test_bf16_on_a_cpu_that_has_none_is_warned_of(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(TINY, epochs=1, precision="bf16")
+    for imitated in (True, False):
+        monkeypatch.setattr("sslmodel.pretrain.imitates_bf16", lambda device, says=imitated: says)
+        told: list[str] = []
+        pretrain(config, [store], tmp_path / str(imitated), progress=False, say=told.append)
+        assert any("--precision 32 is much faster" in line for line in told) == imitated
+
+
 def test_val_and_test_clips_are_never_seen(run: Path, tmp_path: Path) -> None:
     parts = next(iter(read_run(run).splits.values()))["parts"]
     for part, seen in (("val", False), ("test", False), ("train", True)):
