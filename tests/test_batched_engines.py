@@ -31,6 +31,9 @@ from poseprep.landmarkers.mediapipe_graph import (
 from poseprep.landmarkers.mediapipe_holistic import POSE_MODEL, _config
 from poseprep.landmarkers.mediapipe_wire import field, landmarks, rectangle
 
+# With AVX-512 MediaPipe and newer LiteRT have the same kernels; with AVX2 their sums differ in order.
+SAME_KERNELS = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+
 # Where each network stands in Holistic's graph: its outputs, its frame and its place there.
 POSE, HAND = "poselandmarkcpu__", "handlandmarksleftandrightcpu__"
 ONE_HAND, FACE = f"{HAND}handlandmarksfromposecpu_1__", "facelandmarksfromposecpu__"
@@ -138,11 +141,13 @@ def test_litert_gives_the_numbers_of_mediapipe(litert, frame, name):
         found = seen(graph, frame, where, image, place)
         ours = litert.look(name, litert.load([frame]), np.zeros(1, int), where[None])
         # A detector's look also gives the numbers of anchors.
-        for stream, values in zip(streams, ours, strict=False):
+        for i, (stream, values) in enumerate(zip(streams, ours, strict=False)):
             theirs = np.array(core()._packet_getter.get_float_list(found[stream]), np.float32)
-            # The bits on processors with AVX-512 (`slr bench parity` tells of them); on others the
-            # two have other kernels, which sum in another order.
-            far = 1e-5 * max(1, np.abs(theirs).max())
+            # The bits, where it was measured (`slr bench parity` tells of them); another processor
+            # may have other kernels. Presence and side of a hand: older LiteRT's sigmoid is off.
+            far = 5e-6 if name == "hand_landmarks" and i > 0 else 2e-6 * np.abs(theirs).max()
+            if not SAME_KERNELS:
+                far = 1e-5 * max(1, np.abs(theirs).max())
             np.testing.assert_allclose(values.ravel(), theirs, rtol=0, atol=far)
 
 
@@ -153,8 +158,9 @@ def test_points_of_the_body_are_refined_to_the_numbers_of_mediapipe(litert, fram
         theirs = landmarks(message(seen(graph, frame, where, "image", place)[POSE_POINTS]), 39)
         ours, presence = litert.look("pose_landmarks", [frame], np.zeros(1, int), where[None])
         assert presence > 0.5
-        # A frame's height is 1: a hundredth of a pixel.
-        np.testing.assert_allclose(ours[0], theirs, rtol=0, atol=1e-5)
+        # Sums of 81 sigmoids: the last bit hangs on one rounding of C's exponential in thousands.
+        np.testing.assert_allclose(ours[0], theirs, rtol=0, atol=1e-6 if SAME_KERNELS else 1e-5)
+        assert not SAME_KERNELS or (ours[0] == theirs).mean() > 0.95
 
 
 def some_places(generator: np.random.Generator, count: int) -> np.ndarray:
