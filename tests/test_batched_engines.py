@@ -31,7 +31,7 @@ from poseprep.landmarkers.mediapipe_graph import (
 from poseprep.landmarkers.mediapipe_holistic import POSE_MODEL, _config
 from poseprep.landmarkers.mediapipe_wire import field, landmarks, rectangle
 
-# MediaPipe and newer LiteRT have the same kernels with AVX-512; with AVX2 they sum in another order.
+# MediaPipe and newer LiteRT have the same kernels with AVX-512; with AVX2 they sum otherwise.
 SAME_KERNELS = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
 # Where each network stands in Holistic's graph: its outputs, its frame and its place there.
