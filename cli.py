@@ -492,7 +492,8 @@ def results(folder: Path) -> None:
     "--variants",
     type=_Several(str),
     default=(),
-    help="Changes of the default, likewise; all, all:2, or some of: " + ", ".join(VARIANTS),
+    help="Changes of the default, likewise; all, all:2, all,no-crop:0 (but that), or some of: "
+    + ", ".join(VARIANTS),
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Runs of each.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: compare/STORE]")

@@ -64,18 +64,20 @@ class Row:
 def rows_of(config: PretrainConfig, names: Sequence[str], seeds: int) -> list[Row]:
     """Rows by the names of objectives and variants; `name:5` has five seeds, `all` every variant.
 
+    `name:0` leaves a row out of `all`.
+
     Raises:
         InputError: there is no such row.
     """
     rows: dict[str, Row] = {}
     for given in names:
         name, _, own = (part.strip() for part in given.partition(":"))
-        if own and not (own.isdecimal() and int(own) > 0):
+        if own and not own.isdecimal():
             raise InputError(f"{given}: expected a number of seeds behind the colon")
         for one in VARIANTS if name == "all" else (name,):
             if one not in rows or name != "all":  # what is named counts
                 rows[one] = Row(one, _changed(config, one), int(own) if own else seeds)
-    return list(rows.values())
+    return [row for row in rows.values() if row.seeds]
 
 
 def _changed(config: PretrainConfig, name: str) -> PretrainConfig:
