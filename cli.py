@@ -542,7 +542,7 @@ def compare(
     ):
         objectives = (config.objective,)
     rows = rows_of(config, (*objectives, *variants), seeds)
-    for done in run_all(store, rows, out, asked, not quiet):
+    for done in run_all(store, rows, out, asked, not quiet, say):
         say(comparison_tables(done) if isinstance(done, Comparison) else trial_line(done))
     say(f"\nWritten to {out}: comparison.md, comparison.json, comparison.png")
 
@@ -871,8 +871,8 @@ def demo(
         say("\n" + accuracy_table(accuracy(measured, truth)))
     run_command(context, show, store, keys[len(keys) // 2], "-o", out / "sheet.png")
     run = new_run_folder(out / "runs", "run")
-    length = ["--epochs", str(epochs)] if epochs else []
-    run_command(context, pretrain, store, "--out", run, *length, *flags)
+    training = ["--epochs", str(epochs)] if epochs else []
+    run_command(context, pretrain, store, "--out", run, *training, *flags)
     run_command(context, probe, run, "--phonology", out / "signs.csv")
     say(f"\nPictures: {out}/sheet.png, {run}/curve.png, {run}/probe/confusion.png")
     say("With your own videos: slr extract VIDEOS out.h5; slr pretrain out.h5; slr probe")

@@ -116,7 +116,7 @@ def bench_train(
         say("no C++ compiler here: nothing is measured compiled")
         ways = [way for way in ways if not way.compile]
     if imitates_bf16(fabric_on(config.accelerator).device):
-        say("this CPU has no bf16: nothing is measured in it")
+        say("PyTorch imitates bf16 on this CPU: nothing is measured in it")
         ways = [way for way in ways if way.precision != "bf16"]
     measured: dict[Way, list[Speed]] = {way: [] for way in ways}
     for _ in range(rounds):

@@ -5,7 +5,7 @@ was stopped, and repeats nothing.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -20,6 +20,7 @@ from poseprep.store import KeypointStore
 from sslmodel.checkpoint import write_json
 from sslmodel.config import PretrainConfig, ProbeConfig
 from sslmodel.dataset import common_skeleton, load
+from sslmodel.device import IMITATED_BF16, fabric_on, imitates_bf16
 from sslmodel.metrics import Bootstrap, Interval, Values
 from sslmodel.phonology import read_phonology
 from sslmodel.plots import plot_comparison
@@ -83,11 +84,15 @@ def compare(
     out: Path,
     asked: ProbeConfig,
     progress: bool = True,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Trial | Comparison]:
     """Every run as it is done, and at last the comparison, which is also written to `out`.
 
     All runs have one split; rows differ in what their configs say, and a row's runs in the seed
     alone. A run that collapses is scored and named; one whose training comes apart is named.
+
+    Args:
+        say: told what makes training slow, before it begins.
 
     Raises:
         InputError: a setting is not allowed, the store's labels give no score, or `out` holds runs
@@ -106,6 +111,8 @@ def compare(
     parts, notes = _check_scorable(store, config, asked)
     with KeypointStore(store) as opened:
         content, labels = opened.content_hash(), _label_hash(opened)
+    if config.precision == "bf16" and imitates_bf16(fabric_on(config.accelerator).device):
+        say(IMITATED_BF16)
     trials = []
     for seed in range(max(row.seeds for row in rows)):
         for row in rows:

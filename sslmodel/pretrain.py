@@ -20,7 +20,13 @@ from sslmodel.collapse import collapse_advice, collapsed, effective_rank, featur
 from sslmodel.config import PretrainConfig
 from sslmodel.cost import encoder_summary
 from sslmodel.dataset import Dataset, check_distinct, common_skeleton, load, training_windows
-from sslmodel.device import has_compiler, imitates_bf16, in_all, training_fabric
+from sslmodel.device import (
+    IMITATED_BF16,
+    has_compiler,
+    imitates_bf16,
+    in_all,
+    training_fabric,
+)
 from sslmodel.encoder import Encoder
 from sslmodel.learner import Learner
 from sslmodel.objectives import OBJECTIVES
@@ -74,7 +80,7 @@ def pretrain(
 
     Args:
         resume: go on from the run's last checkpoint; `config` and `stores` must be the run's.
-        say: told what the encoder is, before training begins.
+        say: told what the encoder is, and what makes training slow, before it begins.
 
     Raises:
         InputError: a setting is not allowed, `out` holds something or cannot be written, a store
@@ -103,7 +109,7 @@ def pretrain(
     optimizer = optimizer_of(learner, config)
     say(encoder_summary(encoder, config.input.frames))
     if config.precision == "bf16" and imitates_bf16(fabric.device):
-        say("warning: this CPU has no bf16 and imitates it; --precision 32 is much faster here")
+        say(IMITATED_BF16)
     records, damaged = load_state(out, learner, optimizer) if resume else ([], [])
     told += damaged
     if config.compile:

@@ -39,7 +39,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no-bone": {"encoder_bone": False},
     "no-motion": {"encoder_motion": False},
     "no-graph": {"encoder_graph_blocks": 0},
-    # Pooling, at the same width.
+    # Pooling, of the same channels: an embedding is as long as what is pooled.
     "mean-of-points": {"encoder_points_apart": False},
     "one-time-bin": {"encoder_time_bins": 1},
     "no-time-peaks": {"encoder_time_peaks": False},
@@ -64,15 +64,15 @@ class Row:
 def rows_of(config: PretrainConfig, names: Sequence[str], seeds: int) -> list[Row]:
     """Rows by the names of objectives and variants; `name:5` has five seeds, `all` every variant.
 
-    `name:0` leaves a row out of `all`.
+    `name:0` leaves a variant out of `all`.
 
     Raises:
-        InputError: there is no such row.
+        InputError: there is no such row, or its number of seeds is none.
     """
     rows: dict[str, Row] = {}
     for given in names:
         name, _, own = (part.strip() for part in given.partition(":"))
-        if own and not own.isdecimal():
+        if own and (not own.isdecimal() or (int(own) == 0 and name not in VARIANTS)):
             raise InputError(f"{given}: expected a number of seeds behind the colon")
         for one in VARIANTS if name == "all" else (name,):
             if one not in rows or name != "all":  # what is named counts

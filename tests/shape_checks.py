@@ -14,8 +14,8 @@ def install(with_torch: bool) -> None:
 
     Args:
         with_torch: torch and its like are imported first. From below a checked module jaxtyping has
-            them compiled anew, which takes three times as long; where nobody needs them, it is
-            faster without.
+            them compiled anew (once, or always where no bytecode is written), which takes three
+            times as long; where nobody needs them, it is faster without.
     """
     if with_torch:
         for name in ("torch_geometric", "lightning_fabric", "matplotlib.pyplot", "scipy.stats"):

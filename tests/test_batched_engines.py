@@ -143,8 +143,7 @@ def test_litert_gives_the_numbers_of_mediapipe(litert, frame, name):
         # A detector's look also gives the numbers of anchors.
         for i, (stream, values) in enumerate(zip(streams, ours, strict=False)):
             theirs = np.array(core()._packet_getter.get_float_list(found[stream]), np.float32)
-            # The bits, where it was measured (`slr bench parity` tells of them); another processor
-            # may have other kernels. Presence and side of a hand: older LiteRT's sigmoid is off.
+            # All but the last bits. Presence and side of a hand: older LiteRT's sigmoid is off.
             far = 5e-6 if name == "hand_landmarks" and i > 0 else 2e-6 * np.abs(theirs).max()
             if not SAME_KERNELS:
                 far = 1e-5 * max(1, np.abs(theirs).max())

@@ -92,6 +92,14 @@ def test_the_weights_are_those_of_an_undisturbed_run(
     assert [line["epoch"] for line in lines] == list(range(5))
 
 
+def test_a_run_stopped_before_its_first_epoch_was_kept_goes_on(
+    store: Path, whole: Path, tmp_path: Path
+) -> None:
+    interrupted(LONG, store, tmp_path / "run", 1)
+    pretrain(LONG, [store], tmp_path / "run", progress=False, resume=True)
+    assert same(weights(tmp_path / "run"), weights(whole))
+
+
 @pytest.mark.slow
 def test_a_run_killed_at_any_moment_goes_on(store: Path, tmp_path: Path) -> None:
     config = replace(TINY, epochs=40)
