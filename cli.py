@@ -318,15 +318,10 @@ def _is_one_of_others() -> bool:
     return any(os.environ.get(name, "0").strip() not in ("", "0") for name in names)
 
 
-def size_option(command: Any) -> Any:
-    """`--size`, of which single numbers are changed by `--encoder-…`."""
-    return click.option(
-        "--size",
-        type=click.Choice(tuple(ENCODER_SIZES)),
-        default="base",
-        show_default=True,
-        help="Of the encoder; --encoder-… changes single numbers of it.",
-    )(command)
+def size_option(help: str) -> Callable[[Any], Any]:
+    """`--size` of the encoder."""
+    sizes = click.Choice(tuple(ENCODER_SIZES))
+    return click.option("--size", type=sizes, default="base", show_default=True, help=help)
 
 
 def given(context: click.Context, chosen: dict[str, Any]) -> dict[str, Any]:
@@ -366,7 +361,7 @@ def show_views(store: Path, clip: str, out: Path, seed: int, **chosen: Any) -> N
     help="Go on with the run in --out, by default the newest unfinished one under runs/.",
 )
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-@size_option
+@size_option("Of the encoder; --encoder-… changes single numbers of it.")
 @config_options(PretrainConfig)
 @click.pass_context
 def pretrain(
@@ -502,7 +497,7 @@ def results(folder: Path) -> None:
 @click.option("--allow-signer-leak", is_flag=True, help="Score a split that leaks, and say so.")
 @click.option("--supervised", is_flag=True, help="Trained from scratch on the same labels beside.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
-@size_option
+@size_option("Of the encoder; --encoder-… changes single numbers of it.")
 @config_options(PretrainConfig, but=("objective", "seed", "devices", "nodes", "stop_on_collapse"))
 @click.pass_context
 def compare(
@@ -745,7 +740,7 @@ def bench_accuracy(store: Path, truth: Path) -> None:
     help="Of each way, a round.",
 )
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
-@size_option
+@size_option("Of the encoder.")
 @config_options(PretrainConfig, only=("batch", "objective", "accelerator"))
 @click.pass_context
 def bench_train(

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from poseprep.errors import InputError
 from poseprep.files import write_whole
@@ -75,8 +77,10 @@ def read_encoder(folder: Path) -> tuple[Encoder, InputConfig]:
         settings = from_dict(InputConfig, description["input"])
         check(sizes)
         check(settings)
+        weights = load_file(folder / "encoder.safetensors")
+        _check_weights(weights, skeleton, sizes)
         encoder = Encoder(skeleton, sizes)
-        encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
+        encoder.load_state_dict(weights)
     except (OSError, SafetensorError, RuntimeError, *DAMAGED) as error:
         raise InputError(
             f"{folder}: the encoder is damaged ({' '.join(str(error).split())[:200]}); "
@@ -85,9 +89,27 @@ def read_encoder(folder: Path) -> tuple[Encoder, InputConfig]:
     return encoder.eval(), settings
 
 
+def _check_weights(weights: Mapping[str, Tensor], skeleton: Skeleton, sizes: EncoderConfig) -> None:
+    """Raise ValueError where these are not the weights of such an encoder.
+
+    Before it is made: what a stranger's file claims may be larger than the machine.
+    """
+    with torch.device("meta"):  # shapes alone
+        expected = Encoder(skeleton, sizes).state_dict()
+    for name, value in expected.items():
+        if name not in weights or weights[name].shape != value.shape:
+            found = tuple(weights[name].shape) if name in weights else "none"
+            raise ValueError(f"{name}: expected shape {tuple(value.shape)}, found {found}")
+        if not weights[name].isfinite().all():
+            raise ValueError(f"{name}: holds values that are no finite numbers")
+
+
 def _skeleton(values: Mapping[str, Any]) -> Skeleton:
+    names = tuple(values["names"])
+    if len(set(names)) < len(names):
+        raise ValueError("expected a name of its own for every point")
     return Skeleton(
-        names=tuple(values["names"]),
+        names=names,
         edges=np.array(values["edges"], dtype=np.intp).reshape(-1, 2),
         mirror=np.array(values["mirror"], dtype=np.intp),
         parts={part: slice(start, stop) for part, (start, stop) in values["parts"].items()},

@@ -44,7 +44,7 @@ def _accelerator() -> Any:
 class InputConfig:
     """How a clip becomes what the encoder reads; `poseprep.normalize` does it."""
 
-    frames: int = _size(32, "frames of a clip after resampling")
+    frames: int = setting(32, "frames of a clip after resampling", minimum=1, maximum=10_000)
     gap_seconds: float = _strength(0.25, "a point missing for longer than this stays missing")
     window_seconds: float = setting(
         10.0, "longer clips are cut into windows of at most this", minimum=0.1
@@ -63,7 +63,9 @@ class EncoderConfig:
         "length of an embedding; a multiple of the time bins; with peaks, of twice their number",
     )
     point_channels: int = _size(8, "channels of every point in the graph blocks")
-    graph_blocks: int = setting(1, "graph blocks before the points are read out", minimum=0)
+    graph_blocks: int = setting(
+        1, "graph blocks before the points are read out", minimum=0, maximum=10
+    )
     time_blocks: int = setting(
         2, "temporal blocks after the points are read out", minimum=0, maximum=10
     )

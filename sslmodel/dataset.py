@@ -120,6 +120,7 @@ def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
             raise InputError(f"{path}: holds no clip; `slr extract` some videos into it")
         points = store.points(found.names)
         times = store.times()
+        _check_finite(points, store)
         windows = [
             normalize(
                 points[start : start + length],
@@ -153,6 +154,16 @@ def load(path: Path, skeleton: Skeleton, settings: InputConfig) -> Dataset:
             path=Path(path),
             content_hash=store.content_hash(),
             landmarker=store.landmarker,
+        )
+
+
+def _check_finite(points: Float[np.ndarray, "F V C"], store: KeypointStore) -> None:
+    infinite = np.flatnonzero(np.isinf(points).any(axis=(1, 2)))
+    if len(infinite):
+        clip = int(np.searchsorted(store.starts, infinite[0], side="right")) - 1
+        raise InputError(
+            f"{store.path}: clip {store.keys[clip]} has infinite points; a point that is missing "
+            "is NaN (docs/format.md). Write the store again without them"
         )
 
 
@@ -273,8 +284,9 @@ def training_windows(
         prefix = f"{dataset.path.name}:" if len(datasets) > 1 else ""
         keys += [prefix + key for key in dataset.keys[dataset.clip[rows].numpy()]]
     if clips < 2:
+        why = f" ({'; '.join(told)})" if told else ""
         raise InputError(
-            f"expected at least 2 clips with a person in the train part, found {clips}; "
+            f"expected at least 2 clips with a person in the train part, found {clips}{why}; "
             "extract more videos, or pretrain with `--all-clips`"
         )
     return TrainingWindows(torch.cat(points), torch.cat(seen), keys, clips, told)

@@ -30,7 +30,6 @@ from sslmodel.device import (
 from sslmodel.encoder import Encoder
 from sslmodel.learner import Learner
 from sslmodel.objectives import OBJECTIVES
-from sslmodel.plots import plot_curve
 from sslmodel.resume import load_state
 from sslmodel.run_writer import RunWriter
 from sslmodel.runlog import Record
@@ -117,7 +116,8 @@ def pretrain(
     model, stepper = fabric.setup(learner, optimizer)
     # Once: in a step it would be a copy to the device that everything waits for.
     mirror = torch.as_tensor(np.asarray(skeleton.mirror), device=fabric.device)
-    writer = RunWriter(out, config.epochs, progress)
+    title = f"{config.objective} on {windows.clips} clips without labels, seed {config.seed}"
+    writer = RunWriter(out, config.epochs, progress, title)
 
     # What follows is done by the first process; the others have its result.
     def begin() -> Record:
@@ -137,8 +137,6 @@ def pretrain(
         return record
 
     def end() -> None:
-        title = f"{config.objective} on {windows.clips} clips without labels, seed {config.seed}"
-        plot_curve(records, out / "curve.png", title)
         about = {
             "objective": config.objective,
             "stores": [dataset.content_hash for dataset in datasets],
@@ -358,8 +356,14 @@ def _check_finite(sums: _Sums, epoch: int, order: Int[Tensor, " N"], keys: Seque
 
 
 def _check_alive(embeddings: Float[Tensor, "W D"], epoch: int) -> None:
-    if not embeddings.isfinite().all():
-        raise CameApart(
-            f"training came apart in epoch {epoch}: an embedding is no finite number any more, so "
-            "no encoder was written; try a smaller `--learning-rate`"
+    if embeddings.isfinite().all():
+        return
+    if epoch == 0:
+        raise InputError(
+            "an embedding of the untrained encoder is no finite number: a clip's points are too "
+            "large; `slr show` draws clips, and points may be in pixels or from 0 to 1"
         )
+    raise CameApart(
+        f"training came apart in epoch {epoch}: an embedding is no finite number any more, so "
+        "no encoder was written; try a smaller `--learning-rate`"
+    )

@@ -9,23 +9,28 @@ import torch
 from torch import nn
 
 from poseprep.errors import InputError
+from sslmodel.plots import plot_curve
 from sslmodel.resume import forget_states, save_state
 from sslmodel.runlog import Record, RunLog
 
 # Between two checkpoints, at least: writing them must not cost more than training does.
 CHECKPOINT_SECONDS = 20.0
+# Likewise between two drawings of the curve.
+CURVE_SECONDS = 60.0
 
 
 class RunWriter:
-    """The log and the checkpoints of a run. Use it in a `with` block.
+    """The log, the checkpoints and the curve of a run. Use it in a `with` block.
 
-    Every method raises InputError where the folder cannot be written, as on a full disk.
+    However the block is left, the curve of what was trained is drawn. Every method raises
+    InputError where the folder cannot be written, as on a full disk.
     """
 
-    def __init__(self, out: Path, epochs: int, progress: bool):
-        self._out, self._epochs, self._progress = out, epochs, progress
+    def __init__(self, out: Path, epochs: int, progress: bool, title: str):
+        self._out, self._epochs, self._progress, self._title = out, epochs, progress, title
         self._log: RunLog | None = None
-        self._began = self._saved = time.monotonic()
+        self._records: Sequence[Record] = ()
+        self._began = self._saved = self._drawn = time.monotonic()
 
     def begin(self, kept: Sequence[Record], write_head: Callable[[], None]) -> None:
         """Open the log, with the records of the epochs that are kept; without any, begin anew."""
@@ -50,6 +55,9 @@ class RunWriter:
             raise ValueError("expected begin() before write()")
         with self._writing():
             self._log.write(records[-1])
+            self._records = records
+            if time.monotonic() - self._drawn > CURVE_SECONDS:
+                self._draw()
             if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                 save_state(self._out, learner, optimizer, records)
                 self._saved = time.monotonic()
@@ -59,20 +67,31 @@ class RunWriter:
         with self._writing():
             write()
 
+    def _draw(self) -> None:
+        if len(self._records) > 1:  # the first is the untrained encoder
+            plot_curve(self._records, self._out / "curve.png", self._title)
+        self._drawn = time.monotonic()
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
+            begun = (self._out / "config.json").exists()
+            go_on = "go on with the same command and `--resume`" if begun else "give it again"
             raise InputError(
                 f"{self._out}: cannot be written ({error.strerror or error}); make room there and "
-                "go on with the same command and `--resume`, or give another folder with `--out`"
+                f"{go_on}, or give another folder with `--out`"
             ) from error
 
     def __enter__(self) -> "RunWriter":
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._log is not None:
-            with self._writing():
+        if self._log is None:
+            return
+        with self._writing():
+            try:
+                self._draw()
+            finally:
                 self._log.close()

@@ -77,17 +77,18 @@ class RunLog:
         """Take down one epoch, at once: a killed run has all its lines."""
         self._file.write(record.as_json() + "\n")
         self._file.flush()
+        measures = ("loss", "spread", "rank", "alignment", "invariance")
+        known = {m: getattr(record, m) for m in measures if getattr(record, m) is not None}
+        # Some objectives have a term that is called invariance, too.
+        terms = {f"terms/{name}": value for name, value in record.terms.items()}
+        for tag, value in {**known, **terms}.items():
+            self._board.add_scalar(tag, value, record.epoch)
         shown = {"spread": record.spread, "rank": record.rank}
-        if record.invariance is not None:
-            shown["invariance"] = record.invariance
         if record.loss is not None:
             shown = {"loss": record.loss, **record.terms, **shown}
             self._bar.update()
-        for name, value in shown.items():
-            tag = f"terms/{name}" if name in record.terms else name
-            self._board.add_scalar(tag, value, record.epoch)
-        if record.alignment is not None:
-            self._board.add_scalar("alignment", record.alignment, record.epoch)
+        if record.invariance is not None:
+            shown["alike"] = record.invariance
         self._bar.set_postfix({name: f"{value:.3g}" for name, value in shown.items()})
 
     def close(self) -> None:

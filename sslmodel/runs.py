@@ -148,10 +148,17 @@ def check_same_run(
             f"{precision}; give `--precision {head['precision']}`"
         )
     hashes = [store.get("sha256") for store in head["stores"]]
-    if [dataset.content_hash for dataset in datasets] != hashes:
+    found_hashes = [dataset.content_hash for dataset in datasets]
+    if found_hashes != hashes:
+        others = [str(d.path) for d in datasets if d.content_hash not in hashes]
+        what = (
+            f"{' and '.join(others)} has changed since, or is another store"
+            if others
+            else f"what is given now is {', '.join(str(d.path) for d in datasets)}"
+        )
         raise InputError(
-            f"{folder}: learned from {', '.join(map(str, stores))}; what is given now are others, "
-            "or they have changed since. Give these as they were, or begin anew without `--resume`"
+            f"{folder}: learned from {', '.join(map(str, stores))}; {what}. Give these as they "
+            "were and in this order, or begin anew without `--resume`"
         )
     learned = read_json(folder / "split.json")
     for dataset, split in zip(datasets, splits, strict=True):

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from poseprep.clip import IMPORTED, MISSING, Clip
+from poseprep.errors import InputError
 from poseprep.options import check
 from poseprep.skeleton import Skeleton
 from poseprep.sprite import drawn_extent
@@ -57,9 +58,11 @@ def show_views(
         frames: tiles in a row.
 
     Raises:
-        InputError: a setting is not allowed, or no such store or clip.
+        InputError: a setting is not allowed, no such store or clip, or `out` is no picture's name.
     """
     check(config)
+    if out.suffix.lower() != ".png":
+        raise InputError(f"{out}: expected the name of a picture to write, ending in .png")
     settings = InputConfig()
     with KeypointStore(store) as opened:
         skeleton = signing_skeleton(opened)
@@ -67,6 +70,8 @@ def show_views(
     # Of a long clip its first window.
     which = f", the first of {len(points)} windows" if len(points) > 1 else ""
     points, seen = points[:1], seen[:1]
+    if not seen.any():
+        which += ", which shows nobody"
     mirror = torch.as_tensor(np.asarray(skeleton.mirror))
 
     def view(strengths: ViewConfig, number: int) -> Clip:

@@ -116,7 +116,7 @@ def make_clip() -> Callable[..., Clip]:
 @pytest.fixture
 def without_curves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings draw no curve: a second each, where a test trains several times."""
-    monkeypatch.setattr("sslmodel.pretrain.plot_curve", lambda *_: None)
+    monkeypatch.setattr("sslmodel.run_writer.plot_curve", lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,13 +1,16 @@
 """Properties of the encoder."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from sslmodel_corpus import HAND, SMALL, write_store
 
+from poseprep.errors import InputError
 from poseprep.options import options
 from poseprep.skeleton import HOLISTIC, SIGNING, Skeleton
 from sslmodel import graph
@@ -219,3 +222,26 @@ def test_a_saved_encoder_comes_back_the_same(tmp_path: Path) -> None:
     assert torch.equal(encoder(points, seen), again(points, seen))
     assert again.skeleton.names == SMALL.names
     assert settings.frames == 16
+
+
+def test_a_strangers_encoder_that_cannot_be_is_refused_at_once(tmp_path: Path) -> None:
+    save_encoder(tmp_path, make(), InputConfig(frames=16), {})
+    path, weights = tmp_path / "encoder.json", tmp_path / "encoder.safetensors"
+    honest = json.loads(path.read_text())
+    encoder, names = honest["encoder"], honest["skeleton"]["names"]
+    lies = [
+        ({"encoder": {**encoder, "features": 2**20}}, "expected shape"),
+        ({"encoder": {**encoder, "graph_blocks": 10**7}}, "graph-blocks"),
+        ({"input": {**honest["input"], "frames": 10**9}}, "frames"),
+        ({"skeleton": {**honest["skeleton"], "names": [names[0]] * len(names)}}, "name of its own"),
+    ]
+    for lie, told in lies:
+        path.write_text(json.dumps({**honest, **lie}))
+        with pytest.raises(InputError, match=f"the encoder is damaged.*{told}"):
+            read_encoder(tmp_path)
+    path.write_text(json.dumps(honest))
+    broken = load_file(weights)
+    next(iter(broken.values())).view(-1)[0] = torch.nan
+    save_file(broken, weights)
+    with pytest.raises(InputError, match="the encoder is damaged.*no finite numbers"):
+        read_encoder(tmp_path)

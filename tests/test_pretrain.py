@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 from sslmodel_corpus import HAND, write_store
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from poseprep.errors import InputError
 from poseprep.options import from_dict
 from poseprep.skeleton import HOLISTIC
+from sslmodel import run_writer
 from sslmodel.chance import epoch_order
 from sslmodel.checkpoint import read_encoder
 from sslmodel.config import EncoderConfig, InputConfig, PretrainConfig
@@ -22,6 +25,7 @@ from sslmodel.device import IMITATED_BF16, has_compiler, imitates_bf16
 from sslmodel.encoder import Encoder
 from sslmodel.objectives import OBJECTIVES
 from sslmodel.pretrain import alive, pretrain, steps_an_epoch
+from sslmodel.runlog import Record
 from sslmodel.runs import read_run
 
 pytestmark = pytest.mark.usefixtures("without_curves")
@@ -68,6 +72,24 @@ def test_the_log_has_a_line_an_epoch_and_one_before_the_first(run: Path) -> None
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [0, 1, 2]
     assert {"loss", "terms", "spread", "rank"} <= lines[-1].keys()
+
+
+def test_tensorboard_has_what_the_log_has(run: Path) -> None:
+    # `invariance` is a measure, and a term of this objective.
+    board = EventAccumulator(str(run / "tb"))
+    board.Reload()
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    measures = {"loss", "spread", "rank", "alignment", "invariance"}
+    terms = lines[-1]["terms"]
+    assert "invariance" in terms
+    assert set(board.Tags()["scalars"]) == measures | {f"terms/{name}" for name in terms}
+    for name in measures:
+        wanted = [line[name] for line in lines if name in line]
+        found = [event.value for event in board.Scalars(name)]
+        assert found == pytest.approx(wanted, rel=1e-6)
+    for name in terms:
+        found = [event.value for event in board.Scalars(f"terms/{name}")]
+        assert found == pytest.approx([line["terms"][name] for line in lines[1:]], rel=1e-6)
 
 
 def test_a_run_says_what_it_was_made_of(run: Path, store: Path) -> None:
@@ -175,8 +197,22 @@ def test_one_hand_and_no_signers_are_enough(tmp_path: Path) -> None:
 
 def test_clips_without_a_person_are_told_and_left_out(tmp_path: Path) -> None:
     path = write_store(tmp_path / "a.h5", HAND, lost=1.1)
-    with pytest.raises(InputError, match="at least 2 clips with a person"):
+    with pytest.raises(InputError, match="at least 2 clips with a person.*12 clips show no person"):
         pretrain(TINY, [path], tmp_path / "r", progress=False)
+
+
+def test_an_infinite_point_is_refused_and_its_clip_named(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "a.h5", change={"sign1/signer2.mp4": np.inf})
+    with pytest.raises(InputError, match="a.h5: clip sign1/signer2.mp4 has infinite points.*NaN"):
+        pretrain(TINY, [path], tmp_path / "r", progress=False)
+
+
+def test_points_that_are_too_large_are_told_before_the_first_step(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Encoder, "forward", lambda self, x, seen: x.new_full((len(x), 2), np.inf))
+    with pytest.raises(InputError, match="untrained encoder is no finite number.*too large"):
+        pretrain(TINY, [store], tmp_path / "r", progress=False)
 
 
 @pytest.mark.parametrize("frames", [1, 2])
@@ -250,18 +286,21 @@ def test_a_gpu_that_is_not_there_is_an_input_error_and_leaves_no_folder(
 
 
 def test_a_folder_that_cannot_be_made_is_an_input_error(store: Path) -> None:
-    with pytest.raises(InputError, match="cannot be written.*another folder"):
+    with pytest.raises(InputError, match="cannot be written.*give it again, or give another folder"):
         pretrain(TINY, [store], store / "below-a-file", progress=False)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_training_that_comes_apart_says_when_and_writes_no_encoder(
-    objective: str, store: Path, tmp_path: Path
+    objective: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    drawn: list[Sequence[Record]] = []
+    monkeypatch.setattr(run_writer, "plot_curve", lambda records, *rest: drawn.append(records))
     config = replace(TINY, objective=objective, learning_rate=1e30, warmup=0.0)
     with pytest.raises(InputError, match="in epoch 1.*The batch was: sign.*--learning-rate"):
         pretrain(config, [store], tmp_path / "r", progress=False)
     assert not (tmp_path / "r/encoder.json").exists()
+    assert not drawn, "nothing was learned that could be drawn"
     for line in (tmp_path / "r/log.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=pytest.fail)
 
@@ -304,7 +343,7 @@ def test_a_published_split_that_leaks_is_learned_from_and_told(tmp_path: Path) -
 
 def test_the_watched_numbers_need_finite_embeddings() -> None:
     points, seen = torch.full((4, 8, len(HAND), 2), torch.inf), torch.ones(4, 8, len(HAND))
-    with pytest.raises(InputError, match="epoch 0"):
+    with pytest.raises(InputError, match="untrained encoder is no finite"):
         alive(Encoder(HAND, TINY.encoder), points, seen, epoch=0)
 
 

@@ -24,7 +24,7 @@ import sslmodel.pretrain
 from sslmodel.config import EncoderConfig, InputConfig, PretrainConfig
 from sslmodel.pretrain import pretrain
 
-sslmodel.pretrain.plot_curve = lambda *_: None  # a second each
+sslmodel.run_writer.plot_curve = lambda *_: None  # a second each
 store, out, devices, *objectives = sys.argv[1:]
 for objective in objectives:
     config = PretrainConfig(

@@ -92,6 +92,18 @@ def test_the_weights_are_those_of_an_undisturbed_run(
     assert [line["epoch"] for line in lines] == list(range(5))
 
 
+def test_what_was_trained_is_drawn_while_it_goes_on_and_however_it_ends(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    monkeypatch.setattr(run_writer, "CURVE_SECONDS", 0.0)
+    monkeypatch.setattr(
+        run_writer, "plot_curve", lambda records, *rest: drawn.append(records[-1].epoch)
+    )
+    interrupted(LONG, store, tmp_path / "run", 3)
+    assert drawn == [1, 2, 2]
+
+
 def test_a_run_stopped_before_its_first_epoch_was_kept_goes_on(
     store: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -162,7 +174,7 @@ def test_what_is_not_the_same_run_is_refused(store: Path, tmp_path: Path) -> Non
     grown = write_store(tmp_path / "b.h5", signers=7)
     hand = write_store(tmp_path / "c.h5", HAND)
     for other in (grown, hand):
-        with pytest.raises(InputError, match="they have changed since"):
+        with pytest.raises(InputError, match=f"{other.name} has changed since, or is another"):
             pretrain(LONG, [other], run, progress=False, resume=True)
     with pytest.raises(InputError, match="no unfinished run|found none"):
         pretrain(LONG, [store], tmp_path / "nothing", progress=False, resume=True)

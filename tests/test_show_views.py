@@ -65,6 +65,8 @@ def test_the_command_draws_and_says_what_it_cannot(store: Path, tmp_path: Path) 
     assert done.exit_code == 0, done.output
     assert "15 rows" in done.output
     assert CliRunner().invoke(main, ["show-views", str(store), "nothing"]).exit_code == 2
+    with pytest.raises(InputError, match="v.gif: expected the name of a picture.*.png"):
+        show_views(store, KEY, tmp_path / "v.gif", ViewConfig())
     with pytest.raises(InputError, match="--crop: expected a number"):
         show_views(store, KEY, out, ViewConfig(crop=2.0))
 
@@ -72,4 +74,5 @@ def test_the_command_draws_and_says_what_it_cannot(store: Path, tmp_path: Path) 
 def test_a_hand_alone_and_a_clip_that_shows_nobody_are_drawn(tmp_path: Path) -> None:
     for lost in (0.3, 1.1):
         store = write_store(tmp_path / f"{lost}.h5", HAND, lost=lost)
-        show_views(store, KEY, tmp_path / "v.png", ViewConfig())
+        shown = show_views(store, KEY, tmp_path / "v.png", ViewConfig())
+        assert shown.titles[0].endswith("which shows nobody") == (lost > 1)
