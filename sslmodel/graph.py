@@ -18,7 +18,6 @@ from torch_geometric.utils import to_dense_adj, to_undirected
 
 from poseprep.skeleton import Skeleton
 
-
 P, T = ParamSpec("P"), TypeVar("T")
 
 
