@@ -18,7 +18,8 @@ from torch_geometric.utils import to_dense_adj, to_undirected
 
 from poseprep.skeleton import Skeleton
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def _on_cpu(make: Callable[P, T]) -> Callable[P, T]:
