@@ -152,9 +152,9 @@ def check_same_run(
     if found_hashes != hashes:
         others = [str(d.path) for d in datasets if d.content_hash not in hashes]
         what = (
-            f"{' and '.join(others)} has changed since, or is another store"
+            f"changed since, or other stores: {', '.join(others)}"
             if others
-            else f"what is given now is {', '.join(str(d.path) for d in datasets)}"
+            else f"given now: {', '.join(str(d.path) for d in datasets)}"
         )
         raise InputError(
             f"{folder}: learned from {', '.join(map(str, stores))}; {what}. Give these as they "
