@@ -1,8 +1,10 @@
 """Make small videos of every kind, and break them: what `odd_videos` is made with."""
 
+import os
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,6 +24,22 @@ def pictures(count: int = FRAMES, size: tuple[int, int] = SIZE) -> Iterator[np.n
         yield picture
 
 
+@contextmanager
+def own_priority() -> Iterator[None]:
+    """Root's SVT-AV1 makes its caller a real-time program, and with it all that it ever starts.
+
+    A browser started so held both cores for half an hour, and could not be killed.
+    """
+    if not hasattr(os, "sched_setscheduler"):
+        yield
+        return
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, priority)
+
+
 def write(
     path: Path,
     codec: str = "mpeg4",
@@ -38,7 +56,7 @@ def write(
     """A video. `stamps`: the frames' times in ms; `moved`: frames by which packets come later;
     `sound`: the codec of a stream before the pictures; `options`: the codec's or the muxer's."""
     av.logging.set_level(None)  # each option is the codec's or the muxer's: the other complains
-    with av.open(str(path), "w", format=muxer, options=options) as container:
+    with own_priority(), av.open(str(path), "w", format=muxer, options=options) as container:
         sounds = sound_packets(container, sound) if sound else iter(())
         rate = Fraction(fps).limit_denominator(1001)
         stream = container.add_stream(codec, rate=rate, options=options)

@@ -1,7 +1,10 @@
 """Nothing that calls itself a video brings the reader down, or is read wrongly in silence."""
 
+import os
+
 import numpy as np
 import pytest
+from odd_making import write
 from odd_videos import ODD
 
 from poseprep.errors import VideoError
@@ -46,3 +49,10 @@ def test_an_index_that_breaks_off_is_told_and_stops_no_survey(tmp_path):
     with pytest.raises(VideoError):
         list(VideoReader(Video("x.mp4", path)))
     assert survey_frames([Video("x.mp4", path)]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="only Linux has it")
+def test_making_a_video_does_not_make_this_program_a_real_time_one(tmp_path):
+    before = os.sched_getscheduler(0)
+    write(tmp_path / "a.mp4", codec="libsvtav1", frames=3)
+    assert os.sched_getscheduler(0) == before
