@@ -63,8 +63,10 @@ class RunWriter:
                 self._saved = time.monotonic()
 
     def end(self, write: Callable[[], None]) -> None:
-        """Write what a finished run has beside its log."""
+        """Draw the curve, then write what a finished run has beside its log."""
         with self._writing():
+            self._draw()
+            self._records = ()  # drawn: leaving the block draws nothing again
             write()
 
     def _draw(self) -> None:
