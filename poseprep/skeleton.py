@@ -97,6 +97,22 @@ class Skeleton:
     def __len__(self) -> int:
         return len(self.names)
 
+    def fits_together(self) -> bool:
+        """Whether names, edges, mirror and parts go together; in a stranger's file they may not."""
+        names, parts = self.names, list(self.parts.values())
+        ends = [0, *(where.stop for where in parts)]
+        indices = np.concatenate([self.edges.ravel(), self.mirror.ravel()])
+        return bool(
+            all(isinstance(name, str) for name in names)
+            and len(set(names)) == len(names) == ends[-1] > 0
+            and [where.start for where in parts] == ends[:-1]
+            and sorted(ends) == ends
+            and self.edges.shape == (len(self.edges), 2)
+            and self.mirror.shape == (len(names),)
+            and (np.issubdtype(indices.dtype, np.integer) or indices.size == 0)
+            and ((indices >= 0) & (indices < len(names))).all()
+        )
+
     @cached_property
     def _index(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.names)}

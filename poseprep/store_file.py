@@ -142,7 +142,10 @@ class StoreFile:
 
 def json_object(attrs: h5py.AttributeManager, name: str) -> dict[str, Any]:
     """An attribute that holds a JSON object."""
-    value = json.loads(attrs[name])
+    try:
+        value = json.loads(attrs[name])
+    except RecursionError as error:
+        raise ValueError(f"the attribute {name} is nested too deeply") from error
     if not isinstance(value, dict):
         raise ValueError(f"the attribute {name} is no JSON object")
     return value

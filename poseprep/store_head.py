@@ -70,21 +70,10 @@ def _read_skeleton(file: StoreFile) -> Skeleton:
     parts = {part: slice(int(start), int(stop)) for part, (start, stop) in slices.items()}
     names = tuple(file.read("skeleton/names").tolist())
     edges, mirror = file.read("skeleton/edges"), file.read("skeleton/mirror")
-    ends = [0, *(where.stop for where in parts.values())]
-    indices = np.concatenate([edges.ravel(), mirror.ravel()])
-    fits = (
-        all(isinstance(name, str) for name in names)
-        and len(set(names)) == len(names) == ends[-1] > 0
-        and [where.start for where in parts.values()] == ends[:-1]
-        and sorted(ends) == ends
-        and edges.shape == (len(edges), 2)
-        and mirror.shape == (len(names),)
-        and (np.issubdtype(indices.dtype, np.integer) or indices.size == 0)
-        and ((indices >= 0) & (indices < len(names))).all()
-    )
-    if not fits:
+    skeleton = Skeleton(names, edges, mirror, parts)
+    if not skeleton.fits_together():
         raise ValueError("names, edges, mirror and parts of /skeleton do not fit together")
-    return Skeleton(names, edges, mirror, parts)
+    return skeleton
 
 
 def check_frames(file: StoreFile, head: StoreHead) -> None:

@@ -20,9 +20,12 @@ from poseprep.files import write_whole
 from poseprep.options import check, from_dict
 from poseprep.skeleton import Skeleton
 from sslmodel.config import EncoderConfig, InputConfig
-from sslmodel.encoder import Encoder
+from sslmodel.encoder import Encoder, check_pooling
 
 FORMAT = 2
+
+# The graph is kept dense, V × V.
+_MOST_POINTS = 2_000
 
 # What comes of reading a file by a form that it does not have.
 DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError)
@@ -76,6 +79,7 @@ def read_encoder(folder: Path) -> tuple[Encoder, InputConfig]:
         sizes = from_dict(EncoderConfig, description["encoder"])
         settings = from_dict(InputConfig, description["input"])
         check(sizes)
+        check_pooling(sizes)
         check(settings)
         weights = load_file(folder / "encoder.safetensors")
         _check_weights(weights, skeleton, sizes)
@@ -105,15 +109,17 @@ def _check_weights(weights: Mapping[str, Tensor], skeleton: Skeleton, sizes: Enc
 
 
 def _skeleton(values: Mapping[str, Any]) -> Skeleton:
-    names = tuple(values["names"])
-    if len(set(names)) < len(names):
-        raise ValueError("expected a name of its own for every point")
-    return Skeleton(
-        names=names,
+    if len(values["names"]) > _MOST_POINTS:
+        raise ValueError(f"expected at most {_MOST_POINTS} points, found {len(values['names'])}")
+    skeleton = Skeleton(
+        names=tuple(values["names"]),
         edges=np.array(values["edges"], dtype=np.intp).reshape(-1, 2),
         mirror=np.array(values["mirror"], dtype=np.intp),
         parts={part: slice(start, stop) for part, (start, stop) in values["parts"].items()},
     )
+    if not skeleton.fits_together():
+        raise ValueError("names, edges, mirror and parts of the skeleton do not fit together")
+    return skeleton
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -126,7 +132,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; InputError where the file does not hold one."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: expected JSON, found {error}") from error
     if not isinstance(value, dict):
         raise InputError(f"{path}: expected a JSON object, found a {type(value).__name__}")

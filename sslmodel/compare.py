@@ -201,8 +201,16 @@ def summarise(
         collapsed=[f"{t.row}, seed {t.seed}" for t in trials if t.collapsed],
         failed={f"{t.row}, seed {t.seed}": t.failed for t in trials if t.failed},
         intervals=told_resampling(resampled),
-        notes=notes,
+        notes=[*notes, *_remarks(trials)],
     )
+
+
+def _remarks(trials: Sequence[Trial]) -> list[str]:
+    """Each remark once, with the runs that it is of."""
+    runs: dict[str, list[str]] = {}
+    for trial in trials:
+        runs.setdefault(trial.remark, []).append(f"{trial.row}, seed {trial.seed}")
+    return [f"{'; '.join(of)}: {remark}" for remark, of in runs.items() if remark]
 
 
 def _rows(trials: Sequence[Trial], question: Question) -> dict[str, dict[int | None, Values]]:

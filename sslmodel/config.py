@@ -24,6 +24,14 @@ def _size(default: int, help: str) -> Any:
     return setting(default, help, 1)
 
 
+# What is wider fits no machine: a convolution of `base` would have 500 million weights.
+_WIDEST = 20_000
+
+
+def _width(default: int, help: str) -> Any:
+    return setting(default, help, 1, _WIDEST)
+
+
 def _strength(default: float, help: str) -> Any:
     return setting(default, help, 0)
 
@@ -58,18 +66,18 @@ class EncoderConfig:
     backbone: str = setting(
         "parts-apart", "what reads the inputs; see docs/method.md", choices=BACKBONE_NAMES
     )
-    features: int = _size(
+    features: int = _width(
         1536,
         "length of an embedding; a multiple of the time bins; with peaks, of twice their number",
     )
-    point_channels: int = _size(8, "channels of every point in the graph blocks")
+    point_channels: int = _width(8, "channels of every point in the graph blocks")
     graph_blocks: int = setting(
         1, "graph blocks before the points are read out", minimum=0, maximum=10
     )
     time_blocks: int = setting(
         2, "temporal blocks after the points are read out", minimum=0, maximum=10
     )
-    time_bins: int = _size(2, "stretches of time that are pooled apart")
+    time_bins: int = setting(2, "stretches of time that are pooled apart", 1, 1_000)
     time_peaks: bool = setting(True, "pool the maximum of each stretch beside its mean")
     points_apart: bool = setting(True, "parts-apart: points are read apart; else their mean")
     rooted: bool = setting(True, "read where a point is from its part's root, such as the wrist")
@@ -119,11 +127,11 @@ class ViewConfig:
 
 
 def _hidden(default: int = 1024) -> Any:
-    return _size(default, "width of a head's hidden layer")
+    return _width(default, "width of a head's hidden layer")
 
 
 def _projection(default: int = 512) -> Any:
-    return _size(default, "length of a projection")
+    return _width(default, "length of a projection")
 
 
 def _temperature() -> Any:
@@ -170,7 +178,7 @@ class SLSIGRegConfig:
     """SL-FPN's three branches, each held to a normal cloud by LeJEPA's SIGReg."""
 
     normality: float = _share(0.05, "weight λ of the normality term; the distances have 1 − λ")
-    directions: int = _size(256, "random directions along which a cloud is judged, each step")
+    directions: int = _width(256, "random directions along which a cloud is judged, each step")
     hidden: int = _hidden()
     projection: int = _projection()
 
@@ -210,7 +218,7 @@ class SimSiamConfig:
 
     hidden: int = _hidden()
     projection: int = _projection()
-    bottleneck: int = _size(64, "width of the predictor's hidden layer")
+    bottleneck: int = _width(64, "width of the predictor's hidden layer")
 
 
 @dataclass(frozen=True)

@@ -161,10 +161,14 @@ def _check_finite(points: Float[np.ndarray, "F V C"], store: KeypointStore) -> N
     infinite = np.flatnonzero(np.isinf(points).any(axis=(1, 2)))
     if len(infinite):
         clip = int(np.searchsorted(store.starts, infinite[0], side="right")) - 1
-        raise InputError(
-            f"{store.path}: clip {store.keys[clip]} has infinite points; a point that is missing "
-            "is NaN (docs/format.md). Write the store again without them"
-        )
+        raise _infinite(f"{store.path}: clip {store.keys[clip]}")
+
+
+def _infinite(clip: str) -> InputError:
+    return InputError(
+        f"{clip} has infinite points; a point that is missing is NaN (docs/format.md). Write the "
+        "store again without them"
+    )
 
 
 def _without_clip(store: KeypointStore) -> dict[str, str]:
@@ -179,12 +183,15 @@ def normalized_clip(
     """One clip's windows and what is seen in them, as `load` makes them of a whole store.
 
     Raises:
-        InputError: the clip has none of the points.
+        InputError: the clip has none of the points, or infinite ones.
     """
     there = _shared(clip.skeleton, skeleton, clip.key)
     found = skeleton.select(np.array(skeleton.names)[there])
+    points = clip.points[:, clip.skeleton.indices(found.names)]
+    if np.isinf(points).any():
+        raise _infinite(f"clip {clip.key}")
     points, seen = normalize(
-        clip.points[:, clip.skeleton.indices(found.names)],
+        points,
         clip.time,
         found,
         frames=settings.frames,

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from poseprep.errors import InputError
 from poseprep.skeleton import Skeleton
 from sslmodel import graph
 from sslmodel.backbones import BACKBONES
@@ -103,6 +104,15 @@ class Encoder(nn.Module):
         fresh.input_mean.copy_(self.input_mean)
         fresh.input_scale.copy_(self.input_scale)
         return fresh.eval()
+
+
+def check_pooling(config: EncoderConfig) -> None:
+    """Raise InputError where an embedding cannot be made of equally long pooled frames."""
+    if config.features % config.pooled:
+        raise InputError(
+            f"--encoder-features: expected a multiple of {config.pooled} (the time bins, "
+            f"twice with peaks), found {config.features}"
+        )
 
 
 def input_channels(config: EncoderConfig) -> int:

@@ -5,9 +5,8 @@ kept dense: message passing is then one matrix product, the fastest path there i
 """
 
 from collections import deque
-from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -18,19 +17,12 @@ from torch_geometric.utils import to_dense_adj, to_undirected
 
 from poseprep.skeleton import Skeleton
 
-P = ParamSpec("P")
-T = TypeVar("T")
 
-
-def _on_cpu(make: Callable[P, T]) -> Callable[P, T]:
+@contextmanager
+def _on_cpu() -> Iterator[None]:
     """A graph has numbers also where an encoder is made of shapes alone (on the meta device)."""
-
-    @wraps(make)
-    def made(*args: P.args, **kwargs: P.kwargs) -> T:
-        with torch.device("cpu"):
-            return make(*args, **kwargs)
-
-    return made
+    with torch.device("cpu"):
+        yield
 
 
 def edge_index(skeleton: Skeleton) -> Int[Tensor, "2 E"]:
@@ -39,7 +31,7 @@ def edge_index(skeleton: Skeleton) -> Int[Tensor, "2 E"]:
     return to_undirected(edges.T.contiguous(), num_nodes=len(skeleton.names))
 
 
-@_on_cpu
+@_on_cpu()
 def adjacency(skeleton: Skeleton) -> Float[Tensor, "V V"]:
     """D^-1/2 (A + I) D^-1/2, the renormalised adjacency of Kipf and Welling (2017), eq. 2."""
     points = len(skeleton.names)
@@ -47,7 +39,7 @@ def adjacency(skeleton: Skeleton) -> Float[Tensor, "V V"]:
     return to_dense_adj(index, edge_attr=weight, max_num_nodes=points)[0]
 
 
-@_on_cpu
+@_on_cpu()
 def normalised_edges(skeleton: Skeleton) -> tuple[Int[Tensor, "2 E"], Float[Tensor, " E"]]:
     """The edges in both directions with self-loops, and the weight of each in `adjacency`."""
     points = len(skeleton.names)
@@ -55,7 +47,7 @@ def normalised_edges(skeleton: Skeleton) -> tuple[Int[Tensor, "2 E"], Float[Tens
     return index, weight
 
 
-@_on_cpu
+@_on_cpu()
 def part_roots(skeleton: Skeleton) -> Int[Tensor, " V"]:
     """Every point's root: the first point of its part, for a hand its wrist."""
     roots = torch.zeros(len(skeleton.names), dtype=torch.long)
@@ -64,7 +56,7 @@ def part_roots(skeleton: Skeleton) -> Int[Tensor, " V"]:
     return roots
 
 
-@_on_cpu
+@_on_cpu()
 def parents(skeleton: Skeleton) -> Int[Tensor, " V"]:
     """Every point's parent on the way to the root of its part; a root is its own parent.
 

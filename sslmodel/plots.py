@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from poseprep.clip import Clip
 from poseprep.files import write_whole
 from poseprep.sprite import Extent, draw_strip
-from sslmodel.collapse import lowest_spread
+from sslmodel.collapse import lowest_rank, lowest_spread
 from sslmodel.runlog import Record
 
 if TYPE_CHECKING:
@@ -46,14 +46,13 @@ def plot_curve(records: Sequence[Record], path: Path, title: str) -> None:
     left.set(xlabel="epoch", ylabel="loss, and its terms unweighted")
     left.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     right.plot(epochs, [record.spread for record in records], color=_BLUE, lw=1.8)
-    lowest = lowest_spread(records[0].spread)
-    right.axhline(lowest, color=_RED, lw=1, ls=":")
-    right.text(epochs[-1], lowest, "collapsed", color=_RED, ha="right", va="bottom")
+    right.axhline(lowest_spread(records[0].spread), color=_BLUE, lw=1, ls=":")
     right.set_ylim(0, 1.02)
-    right.set(xlabel="epoch", title="Is the embedding alive?")
+    right.set(xlabel="epoch", title="Is the embedding alive? (dotted: collapsed)")
     right.set_ylabel("feature spread", color=_BLUE)
     rank = right.twinx()
     rank.plot(epochs, [record.rank for record in records], color=_ORANGE, lw=1.8)
+    rank.axhline(lowest_rank(records[0].rank), color=_ORANGE, lw=1, ls=":")
     rank.set_ylim(bottom=0)
     rank.set_ylabel("effective rank (RankMe)", color=_ORANGE)
     last.plot(steps, [r.invariance for r in trained], color=_BLUE, lw=1.8)

@@ -27,7 +27,7 @@ from sslmodel.device import (
     in_all,
     training_fabric,
 )
-from sslmodel.encoder import Encoder
+from sslmodel.encoder import Encoder, check_pooling
 from sslmodel.learner import Learner
 from sslmodel.objectives import OBJECTIVES
 from sslmodel.resume import load_state
@@ -322,11 +322,7 @@ def check_training(config: PretrainConfig) -> None:
             "--compile: needs a C++ compiler (g++, or the one that CXX names), found none; install "
             "one, or leave it out"
         )
-    if config.encoder.features % config.encoder.pooled:
-        raise InputError(
-            f"--encoder-features: expected a multiple of {config.encoder.pooled} (the time bins, "
-            f"twice with peaks), found {config.encoder.features}"
-        )
+    check_pooling(config.encoder)
     if config.encoder.backbone != "parts-apart" and config.devices * config.nodes > 1:
         raise InputError(
             f"--encoder-backbone {config.encoder.backbone}: has batch normalisation, which each "
@@ -358,11 +354,6 @@ def _check_finite(sums: _Sums, epoch: int, order: Int[Tensor, " N"], keys: Seque
 def _check_alive(embeddings: Float[Tensor, "W D"], epoch: int) -> None:
     if embeddings.isfinite().all():
         return
-    if epoch == 0:
-        raise InputError(
-            "an embedding of the untrained encoder is no finite number: a clip's points are too "
-            "large; `slr show` draws clips, and points may be in pixels or from 0 to 1"
-        )
     raise CameApart(
         f"training came apart in epoch {epoch}: an embedding is no finite number any more, so "
         "no encoder was written; try a smaller `--learning-rate`"

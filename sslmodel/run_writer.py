@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from sslmodel.plots import plot_curve
 from sslmodel.resume import forget_states, save_state
 from sslmodel.runlog import Record, RunLog
 
+CURVE = "curve.png"
 # Between two checkpoints, at least: writing them must not cost more than training does.
 CHECKPOINT_SECONDS = 20.0
 # Likewise between two drawings of the curve.
@@ -36,11 +37,13 @@ class RunWriter:
         """Open the log, with the records of the epochs that are kept; without any, begin anew."""
         if kept:
             self._began -= kept[-1].seconds
+        self._records = kept
         with self._writing():
             self._out.mkdir(parents=True, exist_ok=True)
             self._log = RunLog(self._out, self._epochs, self._progress, kept)
             if not kept:
                 forget_states(self._out)
+                (self._out / CURVE).unlink(missing_ok=True)
                 write_head()
 
     def seconds(self) -> float:
@@ -71,7 +74,7 @@ class RunWriter:
 
     def _draw(self) -> None:
         if len(self._records) > 1:  # the first is the untrained encoder
-            plot_curve(self._records, self._out / "curve.png", self._title)
+            plot_curve(self._records, self._out / CURVE, self._title)
         self._drawn = time.monotonic()
 
     @contextmanager
@@ -89,10 +92,11 @@ class RunWriter:
     def __enter__(self) -> "RunWriter":
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         if self._log is None:
             return
-        with self._writing():
+        # What ended the training is what its user has to hear of, and not a picture that failed.
+        with suppress(Exception) if kind else self._writing():
             try:
                 self._draw()
             finally:

@@ -257,7 +257,7 @@ def is_unfinished_run(folder: Path) -> bool:
         return False
     if not (folder / "config.json").exists():
         others = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-        begun = {"log.jsonl", "tb", "split.json", "checkpoints"}
+        begun = {"log.jsonl", "tb", "split.json", "checkpoints", "curve.png"}
         return others <= begun and not (folder / "log.jsonl").stat().st_size
     try:
         return {"config", "stores", "versions"} <= read_json(folder / "config.json").keys()

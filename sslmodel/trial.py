@@ -39,6 +39,7 @@ class Trial:
         answers: question → what encoder, untrained and raw answer: of `compared` metrics only;
             empty where there is no encoder.
         baseline: whether its untrained encoder is that of the first row, and so the baseline.
+        remark: what a person wrote into its JSON that readers of the table must know.
     """
 
     row: str
@@ -47,6 +48,7 @@ class Trial:
     failed: str
     answers: dict[Question, Answers]
     baseline: bool = True
+    remark: str = ""
 
     def values(self, question: Question) -> dict[str, Values]:
         """Features → (1, L, M) hits or precisions."""
@@ -199,6 +201,7 @@ def _read(path: Path, row: str, seed: int, budget: dict[str, Any]) -> Trial:
             bool(said["collapsed"]),
             str(said["failed"]),
             {(one.measure, one.labels): one for one in answers},
+            remark=str(said.get("remark", "")),
         )
     except DAMAGED as error:
         raise InputError(

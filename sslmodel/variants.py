@@ -67,16 +67,18 @@ def rows_of(config: PretrainConfig, names: Sequence[str], seeds: int) -> list[Ro
     `name:0` leaves a variant out of `all`.
 
     Raises:
-        InputError: there is no such row, or its number of seeds is none.
+        InputError: there is no such row, or its number of seeds is no number.
     """
     rows: dict[str, Row] = {}
     for given in names:
         name, _, own = (part.strip() for part in given.partition(":"))
-        if own and (not own.isdecimal() or (int(own) == 0 and name not in VARIANTS)):
+        if own and not own.isdecimal():
             raise InputError(f"{given}: expected a number of seeds behind the colon")
         for one in VARIANTS if name == "all" else (name,):
             if one not in rows or name != "all":  # what is named counts
                 rows[one] = Row(one, _changed(config, one), int(own) if own else seeds)
+        if name in rows and not rows[name].seeds and name not in VARIANTS:
+            raise InputError(f"{given}: expected at least 1 seed; only a variant can be left out")
     return [row for row in rows.values() if row.seeds]
 
 

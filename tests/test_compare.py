@@ -26,6 +26,7 @@ from sslmodel.config import (
     SimCLRConfig,
     SLFPNConfig,
 )
+from sslmodel.device import IMITATED_BF16
 from sslmodel.pretrain import CameApart
 from sslmodel.probe import SUPERVISED, probe
 from sslmodel.scores import Answers
@@ -81,6 +82,29 @@ def test_what_is_done_is_read_back_and_not_repeated(
     trials, _ = again(store, out)
     assert [(t.row, t.seed) for t in trials] == [(o, s) for s in range(2) for o in BOTH]
     assert (out / "comparison.md").read_text() == before
+
+
+def test_a_remark_on_a_run_stands_below_the_table(store: Path, out: Path, tmp_path: Path) -> None:
+    shutil.copytree(out, tmp_path / "out")
+    path = tmp_path / "out/sl-fpn-seed1/answers.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "remark": "on a slow machine"}))
+    again(store, tmp_path / "out")
+    table = (tmp_path / "out/comparison.md").read_text()
+    assert "sl-fpn, seed 1: on a slow machine" in table
+
+
+def test_bf16_that_is_imitated_is_told_before_anything_is_trained(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sslmodel.compare.imitates_bf16", lambda device: True)
+    for precision, expected in (("bf16", [IMITATED_BF16]), ("32", [])):
+        told: list[str] = []
+        config = replace(TINY, precision=precision)
+        with monkeypatch.context() as patch:
+            patch.setattr("sslmodel.compare.run_trial", lambda *_, to=told: to.append("trained"))
+            with pytest.raises(TypeError):  # of nothing there is no trial
+                next(compare(store, rows(config), tmp_path / "out", ASKED, say=told.append))
+        assert told == [*expected, "trained"]
 
 
 def test_a_mean_is_that_of_the_probes_of_its_runs(store: Path, out: Path) -> None:

@@ -229,16 +229,25 @@ def test_a_strangers_encoder_that_cannot_be_is_refused_at_once(tmp_path: Path) -
     path, weights = tmp_path / "encoder.json", tmp_path / "encoder.safetensors"
     honest = json.loads(path.read_text())
     encoder, names = honest["encoder"], honest["skeleton"]["names"]
+    skeleton = honest["skeleton"]
     lies = [
-        ({"encoder": {**encoder, "features": 2**20}}, "expected shape"),
+        ({"encoder": {**encoder, "features": 2**14}}, "expected shape"),
         ({"encoder": {**encoder, "graph_blocks": 10**7}}, "graph-blocks"),
+        ({"encoder": {**encoder, "time_bins": 2 * 10**5}}, "time-bins"),
+        ({"encoder": {**encoder, "features": encoder["features"] + 1}}, "a multiple of"),
         ({"input": {**honest["input"], "frames": 10**9}}, "frames"),
-        ({"skeleton": {**honest["skeleton"], "names": [names[0]] * len(names)}}, "name of its own"),
+        ({"skeleton": {**skeleton, "names": [names[0]] * len(names)}}, "do not fit together"),
+        ({"skeleton": {**skeleton, "mirror": [10**6] * len(names)}}, "do not fit together"),
+        ({"skeleton": {**skeleton, "parts": {"a": [0, 1], "b": [0, 1]}}}, "do not fit together"),
+        ({"skeleton": {**skeleton, "names": [str(i) for i in range(60_000)]}}, "at most 2000"),
     ]
     for lie, told in lies:
         path.write_text(json.dumps({**honest, **lie}))
         with pytest.raises(InputError, match=f"the encoder is damaged.*{told}"):
             read_encoder(tmp_path)
+    path.write_text("[" * 100_000)
+    with pytest.raises(InputError, match="expected JSON"):
+        read_encoder(tmp_path)
     path.write_text(json.dumps(honest))
     broken = load_file(weights)
     next(iter(broken.values())).view(-1)[0] = torch.nan

@@ -104,6 +104,33 @@ def test_what_was_trained_is_drawn_while_it_goes_on_and_however_it_ends(
     assert drawn == [1, 2, 2]
 
 
+def test_a_run_killed_after_its_last_epoch_has_a_curve_too(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    monkeypatch.setattr(
+        run_writer, "plot_curve", lambda records, *rest: drawn.append(records[-1].epoch)
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(run_writer.RunWriter, "end", lambda *_: None)
+        patch.setattr(run_writer.RunWriter, "__exit__", lambda self, *_: self._log.close())
+        pretrain(LONG, [store], tmp_path / "run", progress=False)
+    assert not drawn
+    assert not (tmp_path / "run/encoder.json").exists()
+    pretrain(LONG, [store], tmp_path / "run", progress=False, resume=True)
+    assert drawn == [LONG.epochs]
+
+
+def test_a_picture_that_fails_does_not_hide_why_training_ended(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_writer, "plot_curve", full)
+    interrupted(LONG, store, tmp_path / "run", 3)
+
+
 def test_a_run_stopped_before_its_first_epoch_was_kept_goes_on(
     store: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -186,8 +213,10 @@ def test_what_is_not_the_same_run_is_refused(store: Path, tmp_path: Path) -> Non
 def test_a_run_begun_anew_forgets_what_was_there(store: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     interrupted(LONG, store, run, 5)
+    (run / "curve.png").write_bytes(b"of what was there")
     other = replace(LONG, seed=1)
     interrupted(other, store, run, 2)
+    assert not (run / "curve.png").exists()
     assert max(path.name for path in (run / FOLDER).iterdir()) == "epoch-000001.safetensors"
     pretrain(other, [store], run, progress=False, resume=True)
     pretrain(other, [store], tmp_path / "whole", progress=False)
@@ -254,6 +283,7 @@ def test_a_run_killed_before_its_first_epoch_is_begun_anew(
         with pytest.raises(Stopped):
             pretrain(TINY, [store], run, progress=False)
     if where != "alive":
+        (run / "curve.png").touch()  # of a run that was begun there before
         with pytest.raises(InputError, match="stopped before it began"):
             pretrain(TINY, [store], run, progress=False, resume=True)
     pretrain(TINY, [store], run, progress=False, resume=where == "alive")
