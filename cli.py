@@ -623,19 +623,28 @@ def bench() -> None:
     show_default=True,
     help="May be given again.",
 )
-@config_options(ExtractOptions, only=("device",))
+@config_options(ExtractSettings, only=("precision",))
+@config_options(ExtractOptions, only=("device", "compile"))
 def bench_extract(
-    videos: Path, workers: int | None, rounds: int, landmarkers: tuple[str, ...], device: str
+    videos: Path,
+    workers: int | None,
+    rounds: int,
+    landmarkers: tuple[str, ...],
+    device: str,
+    precision: str,
+    compile: bool,
 ) -> None:
     """Extraction of VIDEOS beside plain MediaPipe loops: speed, CPU, memory, bytes.
 
-    `speed` compares frames a second with the plain loop of the same mode, `a core` CPU time.
+    `speed` compares frames a second with the plain loop of the same mode, `× video` with that of
+    video mode, `a core` CPU time.
     """
     from poseprep import bench
     from poseprep.extract import default_workers
     from poseprep.tables import bench_table
 
-    runs_on, workers = ("--device", device), workers or default_workers()
+    runs_on = ["--device", device, "--precision", precision, *(["--compile"] if compile else [])]
+    workers = workers or default_workers()
     measured = bench.bench_extract(videos, workers, rounds, say, landmarkers, runs_on)
     say("\n" + bench_table(measured))
 
@@ -652,7 +661,8 @@ def bench_extract(
 @click.option(
     "--reference",
     type=click.Choice(REFERENCE_NAMES),
-    help="MediaPipe with every frame alone, its video mode, or that without smoothing.  "
+    help="MediaPipe with every frame alone, its static mode as it is, its video mode, or that "
+    "without smoothing.  "
     "[default: as the landmarker does]",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Write all figures there, too (JSON).")
@@ -693,7 +703,11 @@ def parity_command(
 @bench.command("networks")
 @click.argument("videos", type=click.Path(path_type=Path))
 @click.option(
-    "--frames", type=click.IntRange(1), default=128, show_default=True, help="At most so many."
+    "--frames",
+    type=click.IntRange(1, 2000),
+    default=128,
+    show_default=True,
+    help="At most so many.",
 )
 @config_options(ExtractSettings, only=("track", "precision"))
 @config_options(ExtractOptions, only=("device", "batch", "compile"))

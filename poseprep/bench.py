@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -151,8 +152,11 @@ def bench_extract(
     chosen = ways(workers, landmarkers, runs_on)
     if "batched" in landmarkers and "--device" in runs_on:
         # What is not there is told at once, not after hours of measuring.
-        device = runs_on[list(runs_on).index("--device") + 1]
-        check_landmarker(ExtractSettings(landmarker="batched"), ExtractOptions(device=device))
+        given = dict(pairwise(runs_on))
+        check_landmarker(
+            ExtractSettings("batched", precision=given.get("--precision", "float32")),
+            ExtractOptions(device=given["--device"], compile="--compile" in runs_on),
+        )
     measured: dict[Way, list[Row]] = {way: [] for way in chosen}
     inside: dict[str, list[float]] = {way.mode: [] for way in chosen}
     with tempfile.TemporaryDirectory() as folder:

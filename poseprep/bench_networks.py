@@ -17,7 +17,7 @@ from poseprep.errors import InputError, VideoError
 from poseprep.find import find_videos
 from poseprep.landmarkers.batched import processor
 from poseprep.landmarkers.batched.cost import multiplications
-from poseprep.landmarkers.batched.engine import LENSES, Engine, Rectangles
+from poseprep.landmarkers.batched.engine import LENSES, Engine, Places
 from poseprep.landmarkers.batched.holistic import landmark
 from poseprep.landmarkers.batched.landmarker import chosen_device, make_engine
 from poseprep.landmarkers.batched.models import read_models
@@ -90,7 +90,7 @@ class _Timed:
         return loaded
 
     def look(
-        self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Rectangles
+        self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Places
     ) -> list[Shaped[np.ndarray, "K ..."]]:
         began = time.perf_counter()
         found = self._engine.look(network, frames, which, places)
@@ -125,13 +125,13 @@ def bench_networks(
     check_read(settings, options)
     device = chosen_device(device, precision, compile)
     processor.check_torch()
-    models = read_models(face=True)
-    engine = _Timed(make_engine(models, device, precision, compile), device)
     began = time.perf_counter()
     pictures = list(_read(videos, frames))
     decode = time.perf_counter() - began
     if not pictures:
         raise InputError(f"{videos}: not a frame could be read; give whole videos")
+    models = read_models(face=True)
+    engine = _Timed(make_engine(models, device, precision, compile), device)
     for _ in range(2):
         engine.seconds.clear()
         engine.crops.clear()

@@ -25,10 +25,11 @@ from poseprep.settings import ExtractOptions, ExtractSettings, check_read
 from poseprep.video import VideoReader
 from poseprep.workers import ATTEMPTS, run_tasks
 
-# What MediaPipe does when it is compared with: every frame alone, its video mode, or the same
-# without smoothing. Name → `MediaPipeHolistic`'s arguments.
+# What MediaPipe does when it is compared with: every frame alone, its static mode as it is, its
+# video mode, or that without smoothing. Name → `MediaPipeHolistic`'s arguments.
 REFERENCES: dict[str, dict[str, bool]] = {
     "static": {"alone": True},
+    "static-unreset": {"alone": True, "reset": False},
     "video": {},
     "unsmoothed": {"smooth": False},
 }

@@ -1,6 +1,8 @@
-"""What a measurement was made on, in words."""
+"""This machine: what a measurement was made on, in words, and what it has."""
 
 import os
+import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,3 +18,9 @@ def machine() -> str:
                 model = line.partition(":")[2].strip()
                 break
     return f"{model}, {len(os.sched_getaffinity(0))} cores; slr-toolkit {toolkit_version()}"
+
+
+def has_compiler() -> bool:
+    """Whether torch.compile finds a C++ compiler here."""
+    usual = "clang++" if sys.platform == "darwin" else "g++"
+    return shutil.which(os.environ.get("CXX", usual)) is not None

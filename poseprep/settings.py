@@ -21,7 +21,7 @@ LANDMARKER_READS = {
 LANDMARKER_NAMES = tuple(LANDMARKER_READS)
 FACE_NAMES = ("full", "contours", "none")
 PRECISIONS = ("float32", "float16", "bfloat16")
-REFERENCE_NAMES = ("static", "video", "unsmoothed")
+REFERENCE_NAMES = ("static", "static-unreset", "video", "unsmoothed")
 DEVICES = ("auto", "cpu", "cuda")
 SKELETON_NAMES = ("auto", "hand", "body-hands", "holistic")
 
@@ -73,8 +73,8 @@ class ExtractOptions:
     """How an extraction is carried out; none of it changes a point.
 
     On how many frames at once the batched landmarker works may change the last digits: by less
-    than 1e-4 of the frame height, where `precision` is float32. `device` may change more, and so
-    the landmarker tells its engine: stores of two engines never mix.
+    than 1e-4 of the frame height, where `precision` is float32. `device` may change more, and
+    `compile` where it is not; so the landmarker tells its engine: stores of two never mix.
 
     Attributes:
         workers: None is one for every core.
@@ -191,8 +191,12 @@ def by_networks(
         return there, here
 
     def unnamed(each: Mapping[str, Any]) -> Mapping[str, Any]:
-        settings = each.get("settings", {})
-        return {**each, "settings": {k: v for k, v in settings.items() if k != "model"}}
+        settings, landmarker = each.get("settings", {}), each["landmarker"]
+        return {
+            **each,
+            "settings": {k: v for k, v in settings.items() if k != "model"},
+            "landmarker": {k: v for k, v in landmarker.items() if k != "of_bundle"},
+        }
 
     return unnamed(there), unnamed(here)
 

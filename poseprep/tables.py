@@ -30,11 +30,11 @@ def accuracy_table(rows: list[Accuracy]) -> str:
 def bench_table(bench: Bench) -> str:
     """`slr bench extract`: rows are compared with the plain loop of their mode, the first row."""
     wide = 2 + max(len(row.name) for row in bench.rows)
-    frames = bench.rows[0].frames
+    frames, video = bench.rows[0].frames, bench.plain("video")
     lines = [
         f"{count(bench.videos, 'video')}, {count(frames, 'frame')}; {bench.machine}",
         "",
-        f"{'':<{wide}}{'frames/s':>10}{'speed':>8}{'CPU ms/frame':>14}{'a core':>9}"
+        f"{'':<{wide}}{'frames/s':>10}{'speed':>8}{'× video':>9}{'CPU ms/frame':>14}{'a core':>9}"
         f"{'peak MiB':>10}{'bytes/frame':>13}",
     ]
     for row in bench.rows:
@@ -43,8 +43,9 @@ def bench_table(bench: Bench) -> str:
             lines.append("")
         stored = f"{row.bytes:13,.0f}" if row.bytes else f"{'–':>13}"
         lines.append(
-            f"{row.name:<{wide}}{row.rate:10.1f}{row.rate / plain.rate:7.2f}×{row.cpu_ms:14.1f}"
-            f"{plain.cpu_ms / row.cpu_ms:8.2f}×{row.peak_mib:10.0f}{stored}"
+            f"{row.name:<{wide}}{row.rate:10.1f}{row.rate / plain.rate:7.2f}×"
+            f"{row.rate / video.rate:8.2f}×{row.cpu_ms:14.1f}{plain.cpu_ms / row.cpu_ms:8.2f}×"
+            f"{row.peak_mib:10.0f}{stored}"
         )
     inside = ", ".join(f"{ms:.1f} ms/frame ({mode})" for mode, ms in bench.inside_ms.items())
     lines += [

@@ -13,12 +13,13 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from poseprep.errors import InputError
+from poseprep.machine import has_compiler
 from poseprep.options import check
 from poseprep.skeleton import HOLISTIC, SIGNING, Skeleton
 from sslmodel.chance import ClipChance
 from sslmodel.config import PretrainConfig
 from sslmodel.cost import parameters
-from sslmodel.device import fabric_on, has_compiler, imitates_bf16, training_fabric
+from sslmodel.device import fabric_on, imitates_bf16, training_fabric
 from sslmodel.learner import Learner
 from sslmodel.pretrain import build, optimizer_of
 from sslmodel.views import make_views

@@ -2,8 +2,6 @@
 
 import atexit
 import os
-import shutil
-import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -71,12 +69,6 @@ def imitates_bf16(device: torch.device) -> bool:
         return False
     kernels = torch.backends.mkldnn.is_available()
     return not (kernels and torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def has_compiler() -> bool:
-    """Whether torch.compile finds a C++ compiler here."""
-    usual = "clang++" if sys.platform == "darwin" else "g++"
-    return shutil.which(os.environ.get("CXX", usual)) is not None
 
 
 def _check_started(devices: int, nodes: int) -> None:

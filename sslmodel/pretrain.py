@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from poseprep.errors import InputError
+from poseprep.machine import has_compiler
 from poseprep.options import check
 from poseprep.skeleton import Skeleton
 from sslmodel.chance import ClipChance, epoch_order
@@ -22,7 +23,6 @@ from sslmodel.cost import encoder_summary
 from sslmodel.dataset import Dataset, check_distinct, common_skeleton, load, training_windows
 from sslmodel.device import (
     IMITATED_BF16,
-    has_compiler,
     imitates_bf16,
     in_all,
     training_fabric,

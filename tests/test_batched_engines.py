@@ -1,10 +1,13 @@
 """Engines look through a network as MediaPipe does: the same crop, the same numbers."""
 
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import SAMPLE
+from conftest import REPOSITORY, SAMPLE
 
 from poseprep.landmarkers.batched import heat_maps, torch_heat_maps
 from poseprep.landmarkers.batched.crops import to_frame
@@ -30,6 +33,7 @@ from poseprep.landmarkers.mediapipe_graph import (
 )
 from poseprep.landmarkers.mediapipe_holistic import POSE_MODEL, _config
 from poseprep.landmarkers.mediapipe_wire import field, landmarks, rectangle
+from poseprep.machine import has_compiler
 
 # MediaPipe and newer LiteRT have the same kernels with AVX-512; with AVX2 they sum otherwise.
 SAME_KERNELS = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
@@ -256,12 +260,43 @@ def test_heat_maps_in_torch_say_the_same():
 
 def test_landmarks_by_torch_are_those_by_litert_and_of_a_frame_alone(litert, frame):
     frames = [frame, cv2.resize(frame, None, fx=1.2, fy=1.2)]
-    ours = TorchEngine(read_models(face=False), "cpu", batch=2)
-    theirs, both = (landmark(View.of(engine, frames), face=False) for engine in (litert, ours))
+    ours = TorchEngine(read_models(face=True), "cpu", batch=2)
+    theirs, both = (landmark(View.of(engine, frames), face=True) for engine in (litert, ours))
     for a, b in zip(theirs, both, strict=True):
-        assert a.parts.keys() == b.parts.keys() >= {"body"}
+        assert a.parts.keys() == b.parts.keys() >= {"body", "face"}
         for part in a.parts:
             np.testing.assert_allclose(a.parts[part][:, :2], b.parts[part][:, :2], atol=2e-3)
-    (alone,) = landmark(View.of(ours, frames[1:]), face=False)
+    (alone,) = landmark(View.of(ours, frames[1:]), face=True)
     for part in alone.parts:
         np.testing.assert_allclose(alone.parts[part], both[1].parts[part], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_landmarks_in_half_precision_are_near(litert, frame):
+    """All networks, in shares of the frame; a hand's points move the most."""
+    ours = TorchEngine(read_models(face=True), "cpu", "float16", batch=1)
+    (a,), (b,) = (landmark(View.of(engine, [frame]), face=True) for engine in (litert, ours))
+    assert a.parts.keys() == b.parts.keys()
+    for part in a.parts:
+        np.testing.assert_allclose(a.parts[part][:, :2], b.parts[part][:, :2], atol=5e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_compiler(), reason="torch.compile needs a C++ compiler")
+def test_compiled_networks_say_the_same():
+    """In a process of its own: tracing gives what our shape checks take for no tensor."""
+    code = (
+        "import numpy as np\n"
+        "from poseprep.landmarkers.batched.models import read_models\n"
+        "from poseprep.landmarkers.batched.torch_engine import TorchEngine\n"
+        "models = {'hand_recrop': read_models(face=False)['hand_recrop']}\n"
+        "picture = np.random.default_rng(0).integers(256, size=(300, 400, 3)).astype(np.uint8)\n"
+        "places = np.array([[150, 150, 200, 200, 0.1]] * 3, np.float32)\n"
+        "found = []\n"
+        "for compiled in (False, True):\n"
+        "    engine = TorchEngine(models, 'cpu', batch=2, compile=compiled)\n"
+        "    frames = engine.load([picture])\n"
+        "    found += engine.look('hand_recrop', frames, np.zeros(3, int), places)\n"
+        "np.testing.assert_allclose(found[0] / 256, found[1] / 256, rtol=0, atol=1e-4)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)

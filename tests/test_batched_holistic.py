@@ -11,10 +11,16 @@ from poseprep.errors import InputError
 from poseprep.landmarkers import Landmarks, follow
 from poseprep.landmarkers import hand_network as mediapipe_hand
 from poseprep.landmarkers.batched import detections, libm, pose
+from poseprep.landmarkers.batched import landmarker as module
 from poseprep.landmarkers.batched import rectangles as r
 from poseprep.landmarkers.batched.hands import see
 from poseprep.landmarkers.batched.holistic import landmark
-from poseprep.landmarkers.batched.landmarker import BatchedHolistic, make_engine
+from poseprep.landmarkers.batched.landmarker import (
+    BatchedHolistic,
+    chosen_device,
+    described,
+    make_engine,
+)
 from poseprep.landmarkers.batched.models import read_models
 from poseprep.landmarkers.batched.smoothing import OneEuro
 from poseprep.landmarkers.batched.view import View
@@ -244,7 +250,7 @@ def test_the_batch_changes_nothing(frames) -> None:
         for batch in (1, 3)
     )
     for a, b in zip(one, three, strict=True):
-        np.testing.assert_allclose(a.points, b.points, atol=1e-4)
+        np.testing.assert_array_equal(a.points, b.points)
         np.testing.assert_array_equal(a.source, b.source)
 
 
@@ -310,6 +316,23 @@ def test_a_store_tells_landmarker_engine_precision_and_networks() -> None:
     assert said["settings"]["track"] is True
     assert all(len(sha256) == 64 for sha256 in said["models"].values())
     assert "face_landmarks" not in said["models"]
+
+
+def test_a_store_tells_what_was_compiled_where_it_changes_points() -> None:
+    precisions = [
+        described("cuda", precision, compiled)["precision"]
+        for precision in ("float32", "float16")
+        for compiled in (False, True)
+    ]
+    assert precisions == ["float32", "float32", "float16", "float16, compiled"]
+
+
+def test_without_a_compiler_nothing_is_compiled(monkeypatch) -> None:
+    monkeypatch.setattr(module, "_sees_gpu", lambda device: True)
+    monkeypatch.setattr(module, "has_compiler", lambda: False)
+    with pytest.raises(InputError, match="--compile: needs a C\\+\\+ compiler"):
+        BatchedHolistic(compile=True)
+    assert chosen_device("cuda") == "cuda"
 
 
 def test_half_precision_on_a_cpu_is_refused() -> None:

@@ -12,12 +12,14 @@ from conftest import REPOSITORY
 
 from poseprep.errors import InputError
 from poseprep.landmarkers.batched.engine import LENSES
-from poseprep.landmarkers.batched.flatbuffer import pack, unpack
+from poseprep.landmarkers.batched.litert_engine import LiteRTEngine
 from poseprep.landmarkers.batched.litert_model import for_litert
 from poseprep.landmarkers.batched.models import FILES, read_models
 from poseprep.landmarkers.batched.network import read_network
 from poseprep.landmarkers.batched.sparse import densified
+from poseprep.landmarkers.batched.torch_engine import TorchEngine
 from poseprep.landmarkers.batched.torch_network import TorchNetwork
+from poseprep.landmarkers.flatbuffer import operator_names, pack, unpack
 from poseprep.landmarkers.mediapipe_graph import wheel
 
 # On noise the pose network's depths are sums of thousands that cancel out: LiteRT is 4e-3 from
@@ -63,25 +65,6 @@ def test_what_only_the_mask_of_the_person_needs_does_not_run(models):
     )
     assert len(read) < len(all_of_it)
     assert [o for o in all_of_it if o in read] == list(read)
-
-
-def test_traced_and_compiled_a_network_says_the_same():
-    """In a process of its own: tracing gives what our shape checks take for no tensor."""
-    code = (
-        "import torch\n"
-        "from poseprep.landmarkers.batched.models import read_models\n"
-        "from poseprep.landmarkers.batched.network import read_network\n"
-        "from poseprep.landmarkers.batched.torch_network import TorchNetwork\n"
-        "model = read_models(face=False)['hand_recrop']\n"
-        "network = TorchNetwork(read_network(model.data, model.outputs, ''))\n"
-        "traced = torch.fx.symbolic_trace(network)\n"
-        "compiled = torch.compile(traced, backend='eager', fullgraph=True, dynamic=False)\n"
-        "with torch.inference_mode():\n"
-        "    for size in (1, 2):\n"
-        "        crops = torch.rand(size, 256, 256, 3)\n"
-        "        assert torch.equal(compiled(crops)[0], network(crops)[0])\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)
 
 
 def level(size=None, segments=None, indices=None) -> SimpleNamespace:
@@ -164,12 +147,106 @@ def test_a_bundle_that_is_none_is_refused(models, tmp_path):
     refused(bundle(tmp_path / "palm.task", palm=palm.read_bytes()), "same input and outputs")
     refused(bundle(tmp_path / "two.task", a=recrop, b=recrop), "one network for hand_recrop")
     refused(bundle(tmp_path / "bomb.task", a=bytes(201 << 20)), "of 201 MB")
+    whole = bundle(tmp_path / "name.task", é=recrop).read_bytes()
+    (tmp_path / "name.task").write_bytes(whole.replace("é".encode(), b"\xff\xfe"))
+    refused(tmp_path / "name.task", "cannot be read|damaged")
+    with zipfile.ZipFile(tmp_path / "lzma.task", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.tflite", recrop)
+    whole = bytearray((tmp_path / "lzma.task").read_bytes())
+    whole[1000] ^= 0xFF
+    (tmp_path / "lzma.task").write_bytes(whole)
+    refused(tmp_path / "lzma.task", "cannot be read|damaged")
+
+
+def test_what_is_no_network_of_this_kind_is_left_where_it_is(models, tmp_path):
+    """A bundle may hold others beside those that fit, such as a tracker of two graphs."""
+    other = unpack(models["hand_recrop"].data, "")
+    other.subgraphs = other.subgraphs * 2
+    path = bundle(tmp_path / "a.task", a=pack(other), b=models["hand_landmarks"].data)
+    assert read_models(face=False, bundle=path)["hand_landmarks"].of_bundle
+    with pytest.raises(InputError, match="found .*one graph, found 2 graphs"):
+        read_models(face=False, bundle=bundle(tmp_path / "b.task", a=pack(other)))
+
+
+def convolution(model):
+    """The first operator of that kind, in the schema's form."""
+    (graph,) = model.subgraphs
+    names = [
+        operator_names()[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        for code in model.operatorCodes
+    ]
+    return next(o for o in graph.operators if names[o.opcodeIndex] == "CONV_2D")
+
+
+def leave_weights_out(model):
+    operator = convolution(model)
+    operator.inputs = [operator.inputs[0], -1, operator.inputs[2]]
+
+
+def leave_options_out(model):
+    convolution(model).builtinOptions = None
+
+
+def stand_still(model):
+    convolution(model).builtinOptions.strideH = 0
+
+
+def repeat_without_end(model):
+    (graph,) = model.subgraphs
+    graph.operators = list(graph.operators) * 100
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (leave_weights_out, "CONV_2D with all that it reads"),
+        (leave_options_out, "CONV_2D with strideH, found one without"),
+        (stand_still, "strideH of at least 1, found 0"),
+        (repeat_without_end, "damaged one .lists of 6300"),
+    ],
+)
+def test_what_a_native_library_would_fall_over_is_refused(models, tmp_path, spoil, told):
+    model = unpack(models["hand_recrop"].data, "")
+    spoil(model)
+    with pytest.raises(InputError, match=told):
+        read_models(face=False, bundle=bundle(tmp_path / "a.task", a=pack(model)))
+
+
+def test_an_operator_of_later_times_is_told_by_each_engine(models, tmp_path):
+    model = unpack(models["hand_recrop"].data, "")
+    code = model.operatorCodes[convolution(model).opcodeIndex]
+    code.builtinCode, code.deprecatedBuiltinCode = 9999, 127
+    found = read_models(face=False, bundle=bundle(tmp_path / "a.task", a=pack(model)))
+    only = {"hand_recrop": found["hand_recrop"]}
+    with pytest.raises(InputError, match="found one that it cannot"):
+        LiteRTEngine(only)
+    with pytest.raises(InputError, match="expected a network of .*; found 9999"):
+        TorchEngine(only, "cpu")
+
+
+RUN_EACH = """
+import sys
+import numpy as np
+from pathlib import Path
+from poseprep.errors import InputError
+from poseprep.landmarkers.batched.litert_engine import LiteRTEngine
+from poseprep.landmarkers.batched.models import Model
+
+for path in sys.argv[1:]:
+    try:
+        model = Model("hand_recrop", path, Path(path).read_bytes(), (0,))
+        engine = LiteRTEngine({"hand_recrop": model})
+    except InputError:
+        continue
+    frames = engine.load([np.zeros((300, 300, 3), np.uint8)])
+    engine.look("hand_recrop", frames, np.zeros(1, int), np.full((1, 5), 100, np.float32))
+"""
 
 
 def test_a_damaged_network_is_refused_or_harmless(models, tmp_path):
-    """Its bytes are checked here, before a native library sees them."""
+    """Its bytes are checked here, before LiteRT sees them, which falls over what it does not."""
     data, generator = models["hand_recrop"].data, np.random.default_rng(0)
-    refused = 0
+    refused, accepted = 0, []
     for i in range(60):
         damaged = bytearray(data[: generator.integers(9, len(data))] if i % 3 == 0 else data)
         for _ in range(5):
@@ -179,8 +256,11 @@ def test_a_damaged_network_is_refused_or_harmless(models, tmp_path):
         except InputError as error:
             refused += "d.task" in str(error)
         else:
-            read_network(found["hand_recrop"].data, found["hand_recrop"].outputs, "")
+            accepted.append(tmp_path / f"{i}.tflite")
+            accepted[-1].write_bytes(found["hand_recrop"].data)
     assert refused > 20
+    assert accepted
+    subprocess.run([sys.executable, "-c", RUN_EACH, *map(str, accepted)], check=True)
 
 
 def test_the_wheel_s_networks_are_read_where_they_lie(models):

@@ -43,7 +43,7 @@ def test_the_table_has_the_plain_loop_of_each_mode_as_its_reference(measured, mo
     assert result.exit_code == 0, result.output
     assert asked[0][4] == ("mediapipe",)
     lines = result.output.splitlines()
-    plain = [line for line in lines if line.count(" 1.00×") == 2 and line.startswith("plain")]
+    plain = [line for line in lines if line.count(" 1.00×") > 1 and line.startswith("plain")]
     assert [line.partition(", 1 process")[0] for line in plain] == [
         "plain MediaPipe loop",
         "plain MediaPipe loop, static mode",

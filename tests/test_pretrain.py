@@ -15,13 +15,14 @@ from sslmodel_corpus import HAND, write_store
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from poseprep.errors import InputError
+from poseprep.machine import has_compiler
 from poseprep.options import from_dict
 from poseprep.skeleton import HOLISTIC
 from sslmodel import run_writer
 from sslmodel.chance import epoch_order
 from sslmodel.checkpoint import read_encoder
 from sslmodel.config import EncoderConfig, InputConfig, PretrainConfig
-from sslmodel.device import IMITATED_BF16, has_compiler, imitates_bf16
+from sslmodel.device import IMITATED_BF16, imitates_bf16
 from sslmodel.encoder import Encoder
 from sslmodel.objectives import OBJECTIVES
 from sslmodel.pretrain import CameApart, alive, pretrain, steps_an_epoch

@@ -5,8 +5,8 @@ from test_batched_networks import bundle
 
 from poseprep.errors import InputError
 from poseprep.landmarkers.batched import landmarker as batched
-from poseprep.landmarkers.batched.flatbuffer import pack, unpack
 from poseprep.landmarkers.batched.models import read_models
+from poseprep.landmarkers.flatbuffer import pack, unpack
 from poseprep.measure import make_landmarker
 from poseprep.same_way import same_way
 from poseprep.settings import ExtractOptions, ExtractSettings

@@ -117,7 +117,9 @@ def test_a_batch_has_a_limit():
 
 def made_with(model, networks):
     settings = ExtractSettings(landmarker="batched", model=model).recorded()
-    return {"settings": settings, "landmarker": {"models": {"pose_landmarks": networks}}}
+    of_bundle = {"of_bundle": ["pose_landmarks"]} if model else {}
+    networks = {"models": {"pose_landmarks": networks}}
+    return {"settings": settings, "landmarker": {**networks, **of_bundle}}
 
 
 def test_the_networks_decide_and_not_where_their_bundle_lies():

@@ -35,19 +35,26 @@ class MediaPipeHolistic:
         alone: look at every frame as if there were no other. It takes two or three times as long:
             to be compared with, not for extraction.
         smooth: as MediaPipe does, unless `alone`. Without it to be compared with, too.
+        reset: with `alone`; without it, MediaPipe's static mode as it is, which still looks for
+            hands and face where they were. To be compared with, too.
     """
 
     def __init__(
-        self, face: str = "full", recover: bool = True, alone: bool = False, smooth: bool = True
+        self,
+        face: str = "full",
+        recover: bool = True,
+        alone: bool = False,
+        smooth: bool = True,
+        reset: bool = True,
     ):
         self._chosen = ChosenPoints(face)
         self.skeleton = self._chosen.skeleton
-        self._recover, self._alone, self._smooth = recover, alone, smooth
+        self._recover, self._alone, self._smooth, self._reset = recover, alone, smooth, reset
 
     @contextmanager
     def tracker(self) -> Iterator[Track]:
         again = SecondLook()
-        with holistic(self._chosen.face, self._alone, self._smooth) as look:
+        with holistic(self._chosen.face, self._alone, self._smooth, self._reset) as look:
 
             def see(frame: np.ndarray) -> Landmarks:
                 found = look(frame).landmarks()
@@ -62,6 +69,8 @@ class MediaPipeHolistic:
 
     def describe(self) -> dict[str, Any]:
         settings = chosen_settings(self._alone, self._smooth)
+        if not self._reset:
+            settings |= {"reset": False}
         models = MODELS + (FACE_MODELS if self._chosen.face else ())
         return {
             "name": "mediapipe",

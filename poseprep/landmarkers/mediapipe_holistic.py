@@ -17,6 +17,7 @@ from jaxtyping import Float, UInt8
 
 from poseprep.clip import DETECTED, MISSING
 from poseprep.landmarkers import Landmarks
+from poseprep.landmarkers.flatbuffer import needed, pack, unpack
 from poseprep.landmarkers.mediapipe_graph import (
     NODE_INPUT_SIDE,
     NODE_OPTIONS,
@@ -27,7 +28,6 @@ from poseprep.landmarkers.mediapipe_graph import (
     wheel,
 )
 from poseprep.landmarkers.mediapipe_wire import field, landmarks
-from poseprep.landmarkers.tflite_cut import without_output
 from poseprep.skeleton import HOLISTIC
 
 # MediaPipe's own defaults, written out because they are part of what a store records.
@@ -101,15 +101,15 @@ class Look(NamedTuple):
 
 @contextmanager
 def holistic(
-    face: bool, alone: bool = False, smooth: bool = True
+    face: bool, alone: bool = False, smooth: bool = True, reset: bool = True
 ) -> Iterator[Callable[[UInt8[np.ndarray, "H W 3"]], Look]]:
     """Holistic in video mode, for the frames of one video, in order; `face`: with the face.
 
     Without `smooth`, `Holistic(smooth_landmarks=False)`: the body is not smoothed in time.
 
     With `alone`, what is seen in a frame depends on no other: `Holistic(static_image_mode=True)`
-    with a `reset` before every frame. Without it, static mode only finds the body anew; hands and
-    face are still looked for where they were in the frame before, and differ in most frames.
+    with a `reset` before every frame. Without `reset`, static mode only finds the body anew; hands
+    and face are still looked for where they were in the frame before, and differ in most frames.
 
     Every video has a graph of its own, which costs as much as three frames. One graph for all
     would need its memory wiped; a frame without a person wipes where things were, but not how
@@ -128,7 +128,7 @@ def holistic(
     graph = Graph(_config().giving(streams.values()), streams.values(), side)
 
     def look(frame: UInt8[np.ndarray, "H W 3"]) -> Look:
-        if alone:
+        if alone and reset:
             graph.restart()
         seen = graph(image=image_packet(frame))
         parts = {}
@@ -167,4 +167,11 @@ def _as_in_python(node: bytes) -> bytes:
 
 @cache
 def _pose_model() -> bytes:
-    return without_output((wheel() / "modules" / POSE_MODEL).read_bytes(), _MASK, _PRESENCE)
+    """MediaPipe's pose network without what draws a mask of the person, a quarter of its time."""
+    model = unpack((wheel() / "modules" / POSE_MODEL).read_bytes(), POSE_MODEL)
+    (graph,) = model.subgraphs
+    # Another output stands in the mask's place, so that those after it keep their numbers.
+    graph.outputs = [int(number) for number in graph.outputs]
+    graph.outputs[_MASK] = graph.outputs[_PRESENCE]
+    graph.operators = needed(graph.operators, graph.outputs)
+    return pack(model)

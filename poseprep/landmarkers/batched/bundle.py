@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,10 @@ from poseprep.errors import InputError
 from poseprep.wording import some
 
 # The largest of MediaPipe's networks has 26 MB.
-MOST_BYTES = 200 << 20
+_MOST_BYTES = 200 << 20
 _MOST_MEMBERS = 64
+# ValueError: a name that is no UTF-8.
+_DAMAGE = (EOFError, OSError, ValueError, lzma.LZMAError, zlib.error)
 
 
 def members(bundle: Path) -> Iterator[tuple[str, bytes]]:
@@ -31,10 +34,10 @@ def members(bundle: Path) -> Iterator[tuple[str, bytes]]:
                         f"({some(inner)}); unzip it, and give one of these"
                     )
                 raise _error(bundle, f"none in {len(archive.namelist())} files")
-            if len(infos) > _MOST_MEMBERS or sum(i.file_size for i in infos) > 2 * MOST_BYTES:
+            if len(infos) > _MOST_MEMBERS or sum(i.file_size for i in infos) > 2 * _MOST_BYTES:
                 raise _error(bundle, "an archive too large for one")
             for info in infos:
-                if info.file_size > MOST_BYTES:
+                if info.file_size > _MOST_BYTES:
                     raise _error(bundle, f"{info.filename} of {info.file_size >> 20} MB")
                 with archive.open(info) as member:
                     # Never more than it says, whatever is packed in there.
@@ -48,7 +51,7 @@ def members(bundle: Path) -> Iterator[tuple[str, bytes]]:
     except BadZipFile as error:
         raise _error(bundle, f"no zip archive, or a damaged one ({error})") from error
     # Encrypted; packed in a way that Python does not know; damaged; not to be read at all.
-    except (RuntimeError, NotImplementedError, EOFError, zlib.error, OSError) as error:
+    except (RuntimeError, NotImplementedError, *_DAMAGE) as error:
         reason = getattr(error, "strerror", None) or error
         raise _error(bundle, f"what cannot be read ({reason})") from error
 
@@ -56,5 +59,5 @@ def members(bundle: Path) -> Iterator[tuple[str, bytes]]:
 def _error(bundle: Path, found: str) -> InputError:
     return InputError(
         f"{bundle}: expected a .task bundle of MediaPipe's with .tflite networks of up to "
-        f"{MOST_BYTES >> 20} MB, found {found}; download it again, or leave it out"
+        f"{_MOST_BYTES >> 20} MB, found {found}; download it again, or leave it out"
     )

@@ -50,7 +50,7 @@ DETECTORS = ("pose_detector", "face_detector")
 # surest, or all. What it is sure of are a few dozen of its thousands, about one person.
 CANDIDATES = 256
 
-Rectangles = Float[np.ndarray, "K 5"]
+Places = Float[np.ndarray, "K 5"]
 """float32: centre x and y, width, height in pixels of the frame; turned clockwise by radians."""
 
 
@@ -63,7 +63,7 @@ class Engine(Protocol):
         ...
 
     def look(
-        self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Rectangles
+        self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Places
     ) -> list[Shaped[np.ndarray, "K ..."]]:
         """What a network says of K places, each in the frame with its number in `which`.
 
@@ -102,7 +102,7 @@ class Guarded:
             return self._engine.join(loaded)
 
     def look(
-        self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Rectangles
+        self, network: str, frames: Any, which: Int[np.ndarray, " K"], places: Places
     ) -> list[Shaped[np.ndarray, "K ..."]]:
         with engine_failures():
             return self._engine.look(network, frames, which, places)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
+from poseprep.face_mesh import FACE_POINTS
 from poseprep.landmarkers.batched import libm
 from poseprep.landmarkers.batched.detections import surest
 from poseprep.landmarkers.batched.engine import LENSES
@@ -27,7 +28,6 @@ from poseprep.landmarkers.batched.rectangles import (
 from poseprep.landmarkers.batched.view import Crops, View
 
 f32 = np.float32
-FACE_POINTS = 468
 # Of the body's points: the face's, and its right and left eye.
 _BODY_FACE, _BODY_EYES = 11, (5, 2)
 _EYES = (0, 1)  # of the detector's points

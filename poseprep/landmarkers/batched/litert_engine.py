@@ -16,7 +16,7 @@ from jaxtyping import Float, Int, Shaped, UInt8
 
 from poseprep.errors import InputError
 from poseprep.landmarkers.batched.crops import levels, to_crop
-from poseprep.landmarkers.batched.engine import DETECTORS, LENSES, Lens, Rectangles
+from poseprep.landmarkers.batched.engine import DETECTORS, LENSES, Lens, Places
 from poseprep.landmarkers.batched.heat_maps import refined
 from poseprep.landmarkers.batched.litert_model import for_litert
 from poseprep.landmarkers.batched.models import Model
@@ -29,15 +29,14 @@ class LiteRTEngine:
 
     Args:
         models: what `read_models` gave.
-        threads: that a network may use.
 
     Raises:
         InputError: LiteRT takes one of the networks for none.
     """
 
-    def __init__(self, models: Mapping[str, Model], threads: int = 1):
+    def __init__(self, models: Mapping[str, Model]):
         with _silence():
-            self._networks = {name: _Network(model, threads) for name, model in models.items()}
+            self._networks = {name: _Network(model) for name, model in models.items()}
 
     def load(self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> Frames:
         return list(frames)
@@ -46,7 +45,7 @@ class LiteRTEngine:
         return [frame for frames in loaded for frame in frames]
 
     def look(
-        self, network: str, frames: Frames, which: Int[np.ndarray, " K"], places: Rectangles
+        self, network: str, frames: Frames, which: Int[np.ndarray, " K"], places: Places
     ) -> list[Shaped[np.ndarray, "K ..."]]:
         """See `engine.Engine`."""
         chosen = self._networks[network]
@@ -78,13 +77,13 @@ def _silence() -> Iterator[None]:
 class _Network:
     """One network, ready to run, and its crops."""
 
-    def __init__(self, model: Model, threads: int):
+    def __init__(self, model: Model):
         from ai_edge_litert.interpreter import Interpreter
 
         try:
             self._interpreter = Interpreter(
                 model_content=for_litert(model.data, model.outputs, model.source),
-                num_threads=threads,
+                num_threads=1,
             )
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:

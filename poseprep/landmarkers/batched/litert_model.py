@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from poseprep.landmarkers.batched.flatbuffer import needed, operator_names, pack, schema, unpack
+from poseprep.landmarkers.flatbuffer import needed, operator_names, pack, schema, unpack
 
 
 def for_litert(data: bytes, outputs: Sequence[int], what: str) -> bytes:
@@ -42,7 +42,8 @@ def _rounded_twice(model: Any, operator: Any) -> list[Any]:
     code = model.operatorCodes[operator.opcodeIndex]
     options = operator.builtinOptions
     if (
-        operator_names()[max(code.builtinCode, code.deprecatedBuiltinCode)] != "DEPTHWISE_CONV_2D"
+        operator_names().get(max(code.builtinCode, code.deprecatedBuiltinCode))
+        != "DEPTHWISE_CONV_2D"
         or list(graph.tensors[operator.inputs[1]].shape[1:3]) != [1, 1]
         or (options.strideH, options.strideW, options.depthMultiplier) != (1, 1, 1)
         or len(operator.inputs) != 3

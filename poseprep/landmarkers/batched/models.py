@@ -13,7 +13,7 @@ from pathlib import Path
 from poseprep.errors import InputError
 from poseprep.landmarkers.batched.bundle import members
 from poseprep.landmarkers.batched.engine import LENSES
-from poseprep.landmarkers.batched.network import End, Ends, read_ends, read_network
+from poseprep.landmarkers.batched.network import End, Ends, Strange, read_ends, read_network
 from poseprep.landmarkers.mediapipe_graph import wheel
 
 # By their path below the wheel's `modules`.
@@ -79,7 +79,11 @@ def _fitting(bundle: Path, models: dict[str, Model]) -> dict[str, Model]:
     others = []
     for member, data in members(bundle):
         what = f"{bundle}: {member}"
-        ends = read_ends(data, what)
+        try:
+            ends = read_ends(data, what)
+        except Strange as error:
+            others.append(str(error))
+            continue
         fits = {
             name: outputs
             for name in models

@@ -10,11 +10,52 @@ from typing import Any
 import numpy as np
 
 from poseprep.errors import InputError
-from poseprep.landmarkers.batched.flatbuffer import needed, operator_names, unpack
 from poseprep.landmarkers.batched.sparse import densified
+from poseprep.landmarkers.flatbuffer import needed, operator_names, unpack
+
+
+class Strange(InputError):
+    """A network of another kind than Holistic's."""
+
 
 # What a network may be made of; schema.fbs numbers types of tensors.
 _TYPES: dict[int, type[np.generic]] = {0: np.float32, 1: np.float16, 2: np.int32, 4: np.int64}
+# Operator → the fewest and the most inputs that it has; it has one output.
+_INPUTS = {
+    "ADD": (2, 2),
+    "CONCATENATION": (1, 100),
+    "CONV_2D": (2, 3),
+    "DENSIFY": (1, 1),
+    "DEPTHWISE_CONV_2D": (2, 3),
+    "DEPTH_TO_SPACE": (1, 1),
+    "DEQUANTIZE": (1, 1),
+    "FULLY_CONNECTED": (2, 3),
+    "LOGISTIC": (1, 1),
+    "MAX_POOL_2D": (1, 1),
+    "MEAN": (2, 2),
+    "MUL": (2, 2),
+    "PAD": (2, 2),
+    "PRELU": (2, 2),
+    "RELU": (1, 1),
+    "RESHAPE": (1, 2),
+    "RESIZE_BILINEAR": (2, 2),
+    "STRIDED_SLICE": (4, 4),
+}
+# Their third input, the bias, may be left out (-1).
+_WITH_BIAS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+_STRIDES = ("strideH", "strideW")
+_DILATIONS = ("dilationHFactor", "dilationWFactor")
+_OPTIONS = {
+    "CONCATENATION": ("axis",),
+    "CONV_2D": (*_STRIDES, *_DILATIONS, "padding"),
+    "DEPTHWISE_CONV_2D": (*_STRIDES, *_DILATIONS, "depthMultiplier", "padding"),
+    "DEPTH_TO_SPACE": ("blockSize",),
+    "MAX_POOL_2D": (*_STRIDES, "filterHeight", "filterWidth", "padding"),
+    "MEAN": ("keepDims",),
+    "RESIZE_BILINEAR": ("alignCorners", "halfPixelCenters"),
+    "STRIDED_SLICE": ("beginMask", "ellipsisMask", "newAxisMask", "shrinkAxisMask"),
+}
+_AT_LEAST_1 = {*_STRIDES, *_DILATIONS, "blockSize", "filterHeight", "filterWidth"}
 # Of one tensor. The largest in the wheel has 1.6 million.
 _MOST_VALUES = 1 << 26
 
@@ -139,8 +180,8 @@ class _Graph:
         self.outputs = self._numbers(self._graph.outputs)
         self.operators = [self._operator(o) for o in self._list(self._graph.operators)]
 
-    def error(self, expected: str, found: str) -> InputError:
-        return InputError(
+    def error(self, expected: str, found: str) -> Strange:
+        return Strange(
             f"{self.what}: expected {expected}, found {found}; this version reads networks like "
             "those of mediapipe 0.10.21"
         )
@@ -193,7 +234,31 @@ class _Graph:
         number = max(code.builtinCode, code.deprecatedBuiltinCode)
         inputs, outputs = self._numbers(operator.inputs, -1), self._numbers(operator.outputs)
         options = vars(operator.builtinOptions) if operator.builtinOptions else {}
-        return Operator(operator_names().get(number, str(number)), inputs, outputs, options)
+        name = operator_names().get(number, str(number))
+        self._check(name, inputs, outputs, options)
+        return Operator(name, inputs, outputs, options)
+
+    def _check(
+        self,
+        name: str,
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+        options: Mapping[str, Any],
+    ) -> None:
+        """Native libraries take it for granted that these are there, and fall over where not."""
+        least, most = _INPUTS.get(name, (0, len(inputs)))
+        given = inputs[:-1] if name in _WITH_BIAS and len(inputs) == most else inputs
+        if (
+            not least <= len(inputs) <= most
+            or -1 in given
+            or (name in _INPUTS and len(outputs) != 1)
+        ):
+            raise self.error(f"{name} with all that it reads and makes", f"{inputs} → {outputs}")
+        for option in _OPTIONS.get(name, ()):
+            if option not in options:
+                raise self.error(f"{name} with {option}", "one without")
+            if option in _AT_LEAST_1 and options[option] < 1:
+                raise self.error(f"{name} with {option} of at least 1", f"{options[option]}")
 
     def _numbers(self, numbers: Any, least: int = 0) -> tuple[int, ...]:
         found = tuple(int(i) for i in self._list(numbers))

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Int, Shaped, UInt8
 
 from poseprep.errors import EngineError, InputError
-from poseprep.landmarkers.batched.engine import LocalEngine, Rectangles
+from poseprep.landmarkers.batched.engine import LocalEngine, Places
 from poseprep.stopping import stopping_waits
 from poseprep.workers import end_with_the_parent, start_quietly
 
@@ -65,7 +65,7 @@ class SharedEngine:
         return self._loads
 
     def look(
-        self, network: str, frames: int, which: Int[np.ndarray, " K"], places: Rectangles
+        self, network: str, frames: int, which: Int[np.ndarray, " K"], places: Places
     ) -> list[Shaped[np.ndarray, "K ..."]]:
         """See `engine.Engine`."""
         return self._ask(_LOOK, frames, network, which, np.asarray(places, np.float32))

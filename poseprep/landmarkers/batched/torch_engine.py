@@ -17,7 +17,7 @@ from torch import Tensor
 
 from poseprep.errors import InputError
 from poseprep.landmarkers.batched.crops import to_frame
-from poseprep.landmarkers.batched.engine import CANDIDATES, DETECTORS, LENSES, Rectangles
+from poseprep.landmarkers.batched.engine import CANDIDATES, DETECTORS, LENSES, Places
 from poseprep.landmarkers.batched.models import Model
 from poseprep.landmarkers.batched.network import Network, read_network
 from poseprep.landmarkers.batched.torch_crops import Frames, cut, joined, to_levels, upload
@@ -50,9 +50,9 @@ class TorchEngine:
     def __init__(
         self,
         models: Mapping[str, Model],
-        device: str | torch.device = "cuda",
+        device: str | torch.device,
         precision: str = "float32",
-        batch: int = 64,
+        batch: int = 32,
         compile: bool = False,
     ):
         self._device, self._precision = torch.device(device), precision
@@ -64,10 +64,9 @@ class TorchEngine:
             _check(network, model)
             module = TorchNetwork(network, PRECISIONS[precision]).to(self._device)
             self._networks[name] = _compiled(module, self._device) if compile else module
-            self._nothing[name] = [
-                torch.zeros((0, *network.shapes[i][1:]), device=self._device)
-                for i in network.outputs
-            ]
+            shapes = [(0, *network.shapes[i][1:]) for i in network.outputs]
+            nothing = [torch.zeros(shape, device=self._device) for shape in shapes]
+            self._nothing[name] = _read(name, nothing)
         if compile:
             self._warm_up()
 
@@ -84,11 +83,11 @@ class TorchEngine:
 
     @torch.inference_mode()
     def look(
-        self, network: str, frames: Frames, which: Int[np.ndarray, " K"], places: Rectangles
+        self, network: str, frames: Frames, which: Int[np.ndarray, " K"], places: Places
     ) -> list[Shaped[np.ndarray, "K ..."]]:
         """See `engine.Engine`."""
         places = np.asarray(places, np.float32)
-        found = [_read(network, self._nothing[network])]
+        found = [self._nothing[network]]
         for some, kept in batches(len(which), self._batch):
             outputs = self._outputs(network, frames, which[some], places[some])
             # A copy: the next run of a CUDA graph writes where this one did.
@@ -96,7 +95,7 @@ class TorchEngine:
         return [torch.cat(rows).cpu().numpy() for rows in zip(*found, strict=True)]
 
     def _outputs(
-        self, network: str, frames: Frames, which: Int[np.ndarray, " K"], places: Rectangles
+        self, network: str, frames: Frames, which: Int[np.ndarray, " K"], places: Places
     ) -> list[Tensor]:
         lens = LENSES[network]
         matrices = self._send(to_frame(places, lens.size))
@@ -140,7 +139,7 @@ def _check(network: Network, model: Model) -> None:
     try:
         crop = torch.empty((1, size, size, 3), device="meta")
         found = [tuple(x.shape) for x in TorchNetwork(network).to("meta")(crop)]
-    except (IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"{model.source}: expected a network whose operators fit together, found one whose do "
             f"not ({error}); give another bundle or none"

@@ -57,13 +57,12 @@ class TorchNetwork(nn.Module):
         self._steps = []
         last = {i: at for at, o in enumerate(network.operators) for i in o.inputs}
         for at, operator in enumerate(network.operators):
-            try:
-                run = OPERATORS[operator.name](operator, network)
-            except KeyError as error:
+            if operator.name not in OPERATORS:
                 raise InputError(
-                    f"expected a network of {', '.join(OPERATORS)}; found {error}; "
+                    f"expected a network of {', '.join(OPERATORS)}; found {operator.name}; "
                     "give another bundle or none"
-                ) from error
+                )
+            run = OPERATORS[operator.name](operator, network)
             here = torch.float32 if operator in exact else dtype
             for i in operator.inputs:
                 if i in network.constants:

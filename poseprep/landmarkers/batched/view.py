@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from poseprep.errors import VideoError
 from poseprep.landmarkers.batched.engine import Engine
 from poseprep.landmarkers.batched.rectangles import (
     Points,
@@ -19,6 +20,9 @@ from poseprep.landmarkers.batched.rectangles import (
     squared,
     without_padding,
 )
+
+# OpenCV cuts crops out of no larger ones.
+_LONGEST_SIDE = 32_766
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,14 @@ class View:
 
     @classmethod
     def of(cls, engine: Engine, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> View:
+        """Raises VideoError where a frame is too large to be looked at."""
+        for frame in frames:
+            if max(frame.shape[:2]) > _LONGEST_SIDE:
+                rows, columns, _ = frame.shape
+                raise VideoError(
+                    f"frames of {columns} × {rows}, of which the batched landmarker reads "
+                    f"{_LONGEST_SIDE} at most; scale the video down"
+                )
         sizes = np.array([frame.shape[1::-1] for frame in frames], np.float32).reshape(-1, 2)
         return cls(engine, engine.load(frames), sizes)
 

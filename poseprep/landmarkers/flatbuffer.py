@@ -18,8 +18,12 @@ import flatbuffers
 from poseprep.errors import InputError
 from poseprep.landmarkers.mediapipe_graph import wheel
 
-IDENTIFIER = b"TFL3"
+_IDENTIFIER = b"TFL3"
 _SCHEMA = "tasks/metadata/schema_py_generated.py"
+# Of tensors, operators and such: a file may name one object over and over, and be larger read than
+# it is. In the wheel a network has 535 tensors at most.
+_MOST = 5_000
+_MOST_WITHIN = 10  # of what stands within those, and of graphs
 # What the reader raises where offsets and lengths point nowhere.
 _DAMAGE = (
     AssertionError,
@@ -61,14 +65,16 @@ def unpack(data: bytes, what: str) -> Any:
     Raises:
         InputError: the file is none of TensorFlow Lite's, or is damaged.
     """
-    if data[4:8] != IDENTIFIER:
+    if data[4:8] != _IDENTIFIER:
         raise InputError(
             f"{what}: expected a TensorFlow Lite network, found a file that is none; "
             "give a .task bundle of MediaPipe's"
         )
     model = schema().Model
     try:
-        return schema().ModelT.InitFromObj(model.GetRootAsModel(data, 0))
+        root = model.GetRootAsModel(data, 0)
+        _check_size(root)
+        return schema().ModelT.InitFromObj(root)
     except _DAMAGE as error:
         raise InputError(
             f"{what}: expected a TensorFlow Lite network, found a damaged one ({error}); "
@@ -76,10 +82,27 @@ def unpack(data: bytes, what: str) -> Any:
         ) from error
 
 
+def _check_size(model: Any) -> None:
+    """Raise ValueError where there is more to read than any network of this kind has."""
+    counts = [model.OperatorCodesLength(), model.BuffersLength(), model.MetadataLength()]
+    signatures, graphs = model.SignatureDefsLength(), model.SubgraphsLength()
+    few = [signatures, graphs]
+    if max(few) <= _MOST_WITHIN:
+        for graph in (model.Subgraphs(i) for i in range(graphs)):
+            tensors = graph.TensorsLength()
+            counts += [tensors, graph.OperatorsLength()]
+            for sparsity in (graph.Tensors(i).Sparsity() for i in range(min(tensors, _MOST))):
+                few.append(sparsity.DimMetadataLength() if sparsity else 0)
+        for signature in (model.SignatureDefs(i) for i in range(signatures)):
+            few += [signature.InputsLength(), signature.OutputsLength()]
+    if max(counts) > _MOST or max(few) > _MOST_WITHIN:
+        raise ValueError(f"lists of {max(counts)} and {max(few)} entries")
+
+
 def pack(model: Any) -> bytes:
     """A `ModelT` as a file."""
     builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), IDENTIFIER)
+    builder.Finish(model.Pack(builder), _IDENTIFIER)
     return bytes(builder.Output())
 
 
