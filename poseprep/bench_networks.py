@@ -31,6 +31,7 @@ from poseprep.video import VideoReader
 
 # The sides of the matrices whose product shows what a processor reaches at best, and how often.
 _CPU_SIDE, _GPU_SIDE, _PRODUCTS = 1024, 8192, 8
+_COPY_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,24 @@ class Step:
         ms: wall time for a frame.
         crops: looked at for a frame; 0 where nothing is looked at.
         gflop: 10⁹ operations of one crop, in products.
+        mb: 10⁶ bytes of a frame that go to a GPU; 0 where nothing goes there.
     """
 
     name: str
     ms: float
     crops: float = 0.0
     gflop: float = 0.0
+    mb: float = 0.0
 
     @property
     def gflops(self) -> float:
         """10⁹ operations a second."""
         return self.crops * self.gflop / self.ms * 1000 if self.ms else 0.0
+
+    @property
+    def gbs(self) -> float:
+        """10⁹ bytes a second."""
+        return self.mb / self.ms if self.ms else 0.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class Spent:
 
     Attributes:
         peak: GFLOP/s of a large product of matrices in the same precision, measured beside.
+        copy: GB/s of one large copy to the device.
     """
 
     steps: list[Step]
@@ -67,6 +76,7 @@ class Spent:
     peak: float
     engine: str
     machine: str
+    copy: float = 0.0
 
     @property
     def ms(self) -> float:
@@ -146,7 +156,8 @@ def bench_networks(
         whole = time.perf_counter() - began
     count = len(pictures)
     steps = [Step("decode", 1000 * decode / count)]
-    steps.append(Step("transfer", 1000 * engine.seconds["transfer"] / count))
+    mb = sum(picture.nbytes for picture in pictures) / 1e6 / count if device == "cuda" else 0.0
+    steps.append(Step("transfer", 1000 * engine.seconds["transfer"] / count, mb=mb))
     for name in LENSES:
         model = models[name]
         cost = 2 * multiplications(read_network(model.data, model.outputs, model.source)) / 1e9
@@ -155,7 +166,8 @@ def bench_networks(
     geometry = whole - sum(engine.seconds.values())
     steps.append(Step("geometry between them", 1000 * geometry / count))
     said = f"{'litert' if device == 'cpu' else 'torch'} on {device}, {precision}"
-    return Spent(steps, count, peak(device, precision), said, machine())
+    copy = copy_rate(device) if device == "cuda" else 0.0
+    return Spent(steps, count, peak(device, precision), said, machine(), copy)
 
 
 def _read(videos: Path, most: int) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
@@ -178,6 +190,12 @@ def peak(device: str, precision: str) -> float:
     return float(2 * side**3 / seconds / 1e9)
 
 
+def copy_rate(device: str) -> float:
+    """GB/s of a large copy from the CPU's memory, page-locked for a GPU, to the device's."""
+    copy = processor.copying(_COPY_BYTES, device)
+    return _COPY_BYTES / min(_seconds(copy) for _ in range(_PRODUCTS)) / 1e9
+
+
 def _seconds(work: Any) -> float:
     began = time.perf_counter()
     work()
@@ -197,10 +215,13 @@ def table(spent: Spent) -> str:
         line = f"{step.name:<{wide}}{step.ms:10.2f}{step.ms / spent.ms:8.1%}"
         if step.gflop:
             line += f"{step.crops:13.2f}{step.gflops:10.1f}{step.gflops / spent.peak:9.0%}"
+        if step.mb:
+            line += f"{'':13}{step.gbs:5.1f} GB/s{step.gbs / spent.copy:9.0%}"
         lines.append(line)
     lines += [
         f"{'together':<{wide}}{spent.ms:10.2f}",
         "",
         f"peak: {spent.peak:,.0f} GFLOP/s in a product of large matrices, measured beside",
+        *([f"copying to the GPU: {spent.copy:,.1f} GB/s at best"] if spent.copy else []),
     ]
     return "\n".join(lines)

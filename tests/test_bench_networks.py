@@ -3,7 +3,7 @@
 import pytest
 from conftest import SAMPLE
 
-from poseprep.bench_networks import Spent, Step, bench_networks, table
+from poseprep.bench_networks import Spent, Step, bench_networks, copy_rate, table
 from poseprep.errors import InputError
 from poseprep.landmarkers.batched.cost import multiplications
 from poseprep.landmarkers.batched.models import read_models
@@ -43,6 +43,20 @@ def test_shares_are_of_all_and_rates_of_the_peak() -> None:
     lines = table(Spent(steps, 10, 200.0, "litert on cpu, float32", "a machine")).splitlines()
     assert lines[3].split() == ["decode", "5.00", "25.0%"]
     assert lines[4].split() == ["network", "15.00", "75.0%", "2.00", "100.0", "50%"]
+
+
+def test_a_transfer_is_compared_with_a_large_copy() -> None:
+    spent = Spent([Step("transfer", 2.0, mb=6.0)], 10, 200.0, "torch", "a machine", copy=12.0)
+    assert table(spent).splitlines()[3].split() == [
+        "transfer",
+        "2.00",
+        "100.0%",
+        "3.0",
+        "GB/s",
+        "25%",
+    ]
+    assert "copying to the GPU: 12.0 GB/s at best" in table(spent)
+    assert copy_rate("cpu") > 0
 
 
 def test_no_videos_are_told(tmp_path) -> None:

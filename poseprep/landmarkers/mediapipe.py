@@ -70,7 +70,7 @@ class MediaPipeHolistic:
     def describe(self) -> dict[str, Any]:
         settings = chosen_settings(self._alone, self._smooth)
         if not self._reset:
-            settings |= {"reset": False}
+            settings |= {"unreset": True}
         models = MODELS + (FACE_MODELS if self._chosen.face else ())
         return {
             "name": "mediapipe",

@@ -36,6 +36,20 @@ def product(side: int, device: str, precision: str) -> Callable[[], None]:
     return multiply
 
 
+def copying(size: int, device: str) -> Callable[[], None]:
+    """Copies so many bytes from the CPU's memory to the device's, each time it is called."""
+    import torch
+
+    source = torch.zeros(size, dtype=torch.uint8, pin_memory=device == "cuda")
+    target = torch.empty_like(source, device=device)
+
+    def copy() -> None:
+        target.copy_(source, non_blocking=True)
+        wait(device)
+
+    return copy
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """On a CPU products are made by one core, as they are in a network here."""
