@@ -14,10 +14,9 @@ export SLR_BENCH ?= $(abspath $(wildcard ../shared/bench))
 demo: install
 	$(BIN)/slr demo --out demo
 
-# A file's tests run in one process, slow ones last, and several files at a time: one more than there
-# are cores, since tests often wait for programs that they have stopped or killed.
+# A file's tests run in one process, slow ones last, and several files at a time.
 test: install-test
-	$(BIN)/python -m pytest --numprocesses $$(( $$(nproc 2>/dev/null || echo 2) + 1 )) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $$(nproc 2>/dev/null || echo 2) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Forty minutes of faults and long videos; prints the table of docs/reliability.md. The two long cases
 # run beside the others, on a core of their own.
