@@ -630,9 +630,7 @@ def bench_extract(
     workers: int | None,
     rounds: int,
     landmarkers: tuple[str, ...],
-    device: str,
-    precision: str,
-    compile: bool,
+    **chosen: Any,
 ) -> None:
     """Extraction of VIDEOS beside plain MediaPipe loops: speed, CPU, memory, bytes.
 
@@ -643,9 +641,9 @@ def bench_extract(
     from poseprep.extract import default_workers
     from poseprep.tables import bench_table
 
-    runs_on = ["--device", device, "--precision", precision, *(["--compile"] if compile else [])]
-    workers = workers or default_workers()
-    measured = bench.bench_extract(videos, workers, rounds, say, landmarkers, runs_on)
+    settings = from_options(ExtractSettings, {**chosen, "landmarker": "batched"})
+    options, workers = from_options(ExtractOptions, chosen), workers or default_workers()
+    measured = bench.bench_extract(videos, workers, rounds, say, landmarkers, settings, options)
     say("\n" + bench_table(measured))
 
 

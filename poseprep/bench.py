@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from poseprep.errors import InputError
 from poseprep.extract import check_landmarker
 from poseprep.find import find_videos
 from poseprep.machine import machine
-from poseprep.settings import LANDMARKER_NAMES, ExtractOptions, ExtractSettings
+from poseprep.settings import LANDMARKER_NAMES, ExtractOptions, ExtractSettings, check_read
 from poseprep.store import KeypointStore
 
 _LOOK_SECONDS = 0.05
@@ -128,12 +127,14 @@ def bench_extract(
     rounds: int = 1,
     tell: Callable[[str], None] = lambda text: None,
     landmarkers: Sequence[str] = LANDMARKER_NAMES,
-    runs_on: Sequence[str] = (),
+    settings: ExtractSettings = ExtractSettings("batched"),
+    options: ExtractOptions = ExtractOptions(),
 ) -> Bench:
     """Measure plain loops and `slr extract` with every landmarker, in turns.
 
     Args:
-        workers, landmarkers, runs_on: see `ways`.
+        workers, landmarkers: see `ways`.
+        settings, options: `precision`, `device` and `compile` of the batched landmarker.
         rounds: how often each is run; what is told is their sum. Machines are shared, and their
             speed drifts: more rounds even it out.
         tell: told what is being measured.
@@ -149,14 +150,13 @@ def bench_extract(
             "do not read; bench with a folder that has none"
         )
     paths = [str(video.path) for video in found]
-    chosen = ways(workers, landmarkers, runs_on)
-    if "batched" in landmarkers and "--device" in runs_on:
-        # What is not there is told at once, not after hours of measuring.
-        given = dict(pairwise(runs_on))
-        check_landmarker(
-            ExtractSettings("batched", precision=given.get("--precision", "float32")),
-            ExtractOptions(device=given["--device"], compile="--compile" in runs_on),
-        )
+    runs_on = ["--device", options.device, "--precision", settings.precision]
+    chosen = ways(workers, landmarkers, runs_on + ["--compile"] * options.compile)
+    # What is not there, or read by nobody, is told at once, not after hours of measuring.
+    if "batched" in landmarkers:
+        check_landmarker(settings, options)
+    else:
+        check_read(replace(settings, landmarker=landmarkers[0]), options)
     measured: dict[Way, list[Row]] = {way: [] for way in chosen}
     inside: dict[str, list[float]] = {way.mode: [] for way in chosen}
     with tempfile.TemporaryDirectory() as folder:

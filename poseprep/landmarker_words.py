@@ -48,7 +48,8 @@ def _joined(*words: Any) -> str:
 
 def _precision(engine: Mapping[str, Any]) -> str:
     precision = str(engine.get("precision", "float32"))
-    return "" if precision == "float32" else precision
+    compiled = ", compiled" if engine.get("compiled") else ""
+    return "" if precision == "float32" else precision + compiled
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -20,7 +20,13 @@ def machine() -> str:
     return f"{model}, {len(os.sched_getaffinity(0))} cores; slr-toolkit {toolkit_version()}"
 
 
+def has_c_compiler() -> bool:
+    """Whether there is a C compiler, as torch.compile needs for a GPU."""
+    named = os.environ.get("CC")
+    return any(shutil.which(name) for name in ((named,) if named else ("gcc", "clang", "cc")))
+
+
 def has_compiler() -> bool:
-    """Whether torch.compile finds a C++ compiler here."""
+    """Whether there is a C++ compiler, as torch.compile needs for a CPU."""
     usual = "clang++" if sys.platform == "darwin" else "g++"
     return shutil.which(os.environ.get("CXX", usual)) is not None

@@ -46,7 +46,8 @@ def same_way(
     if "engine" not in landmarker:
         return SameWay(wanted, ExtractOptions(), [])
     there = landmarker["engine"]
-    options = ExtractOptions(device="cpu" if there["engine"] == "litert" else "auto")
+    device = "cpu" if there["engine"] == "litert" else "auto"
+    options = ExtractOptions(device=device)
     # What there is here: only a GPU can do with less precision.
     single = replace(wanted, precision=ExtractSettings.precision)
     here = make_landmarker(single, options).describe()
@@ -57,7 +58,8 @@ def same_way(
             + ("give that bundle" if bundle else "leave --model out")
         )
     if here["engine"]["engine"] == there["engine"]:
-        return SameWay(wanted, options, [])
+        compiled = bool(there.get("compiled"))
+        return SameWay(wanted, replace(options, compile=compiled), [])
     note = (
         f"the store's points were found {place_words(landmarker)}, this video's "
         f"{place_words(here)}: they may differ a little"

@@ -73,8 +73,8 @@ class ExtractOptions:
     """How an extraction is carried out; none of it changes a point.
 
     On how many frames at once the batched landmarker works may change the last digits: by less
-    than 1e-4 of the frame height, where `precision` is float32. `device` may change more, and
-    `compile` where it is not; so the landmarker tells its engine: stores of two never mix.
+    than 1e-4 of the frame height, where `precision` is float32. `device` may change more, and so
+    may `compile` in half precision: the landmarker tells its engine, and stores of two never mix.
 
     Attributes:
         workers: None is one for every core.

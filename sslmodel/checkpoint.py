@@ -21,11 +21,9 @@ from poseprep.options import check, from_dict
 from poseprep.skeleton import Skeleton
 from sslmodel.config import EncoderConfig, InputConfig
 from sslmodel.encoder import Encoder, check_pooling
+from sslmodel.graph import MOST_POINTS
 
 FORMAT = 2
-
-# The graph is kept dense, V × V.
-_MOST_POINTS = 2_000
 
 # What comes of reading a file by a form that it does not have.
 DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError)
@@ -109,8 +107,8 @@ def _check_weights(weights: Mapping[str, Tensor], skeleton: Skeleton, sizes: Enc
 
 
 def _skeleton(values: Mapping[str, Any]) -> Skeleton:
-    if len(values["names"]) > _MOST_POINTS:
-        raise ValueError(f"expected at most {_MOST_POINTS} points, found {len(values['names'])}")
+    if len(values["names"]) > MOST_POINTS:
+        raise ValueError(f"expected at most {MOST_POINTS} points, found {len(values['names'])}")
     skeleton = Skeleton(
         names=tuple(values["names"]),
         edges=np.array(values["edges"], dtype=np.intp).reshape(-1, 2),

@@ -24,7 +24,7 @@ def _size(default: int, help: str) -> Any:
     return setting(default, help, 1)
 
 
-# What is wider fits no machine: a convolution of `base` would have 500 million weights.
+# More is a typing mistake, or a stranger's file that asks for more memory than there is.
 _WIDEST = 20_000
 
 

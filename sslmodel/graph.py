@@ -17,6 +17,9 @@ from torch_geometric.utils import to_dense_adj, to_undirected
 
 from poseprep.skeleton import Skeleton
 
+# V × V numbers are kept.
+MOST_POINTS = 2_000
+
 
 @contextmanager
 def _on_cpu() -> Iterator[None]:

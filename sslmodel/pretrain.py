@@ -354,6 +354,11 @@ def _check_finite(sums: _Sums, epoch: int, order: Int[Tensor, " N"], keys: Seque
 def _check_alive(embeddings: Float[Tensor, "W D"], epoch: int) -> None:
     if embeddings.isfinite().all():
         return
+    if epoch == 0:
+        raise InputError(
+            "an embedding of the untrained encoder is no finite number: some clip's points are too "
+            "large to be read; `slr show` draws clips"
+        )
     raise CameApart(
         f"training came apart in epoch {epoch}: an embedding is no finite number any more, so "
         "no encoder was written; try a smaller `--learning-rate`"

@@ -11,9 +11,8 @@ from torch import nn
 from poseprep.errors import InputError
 from sslmodel.plots import plot_curve
 from sslmodel.resume import forget_states, save_state
-from sslmodel.runlog import Record, RunLog
+from sslmodel.runlog import CURVE, Record, RunLog
 
-CURVE = "curve.png"
 # Between two checkpoints, at least: writing them must not cost more than training does.
 CHECKPOINT_SECONDS = 20.0
 # Likewise between two drawings of the curve.
@@ -96,7 +95,7 @@ class RunWriter:
         if self._log is None:
             return
         # What ended the training is what its user has to hear of, and not a picture that failed.
-        with suppress(Exception) if kind else self._writing():
+        with suppress(OSError) if kind else self._writing():
             try:
                 self._draw()
             finally:

@@ -10,6 +10,9 @@ from tqdm import tqdm
 
 from poseprep.errors import InputError
 
+# The log's picture, beside it in the run's folder.
+CURVE = "curve.png"
+
 
 @dataclass(frozen=True)
 class Record:

@@ -19,6 +19,7 @@ from sslmodel.checkpoint import DAMAGED, read_json, write_json
 from sslmodel.config import PretrainConfig
 from sslmodel.dataset import Dataset
 from sslmodel.device import resolved_precision
+from sslmodel.runlog import CURVE
 from sslmodel.split import Split
 
 _PACKAGES = (
@@ -257,7 +258,7 @@ def is_unfinished_run(folder: Path) -> bool:
         return False
     if not (folder / "config.json").exists():
         others = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-        begun = {"log.jsonl", "tb", "split.json", "checkpoints", "curve.png"}
+        begun = {"log.jsonl", "tb", "split.json", "checkpoints", CURVE}
         return others <= begun and not (folder / "log.jsonl").stat().st_size
     try:
         return {"config", "stores", "versions"} <= read_json(folder / "config.json").keys()

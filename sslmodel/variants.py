@@ -67,18 +67,21 @@ def rows_of(config: PretrainConfig, names: Sequence[str], seeds: int) -> list[Ro
     `name:0` leaves a variant out of `all`.
 
     Raises:
-        InputError: there is no such row, or its number of seeds is no number.
+        InputError: there is no such row, its number of seeds is no number, or is 0 for what is no
+            variant.
     """
     rows: dict[str, Row] = {}
     for given in names:
         name, _, own = (part.strip() for part in given.partition(":"))
         if own and not own.isdecimal():
             raise InputError(f"{given}: expected a number of seeds behind the colon")
+        if own and int(own) == 0 and name not in VARIANTS:
+            expected = "at least 1 seed; of variants alone 0 leaves one out of `all`"
+            known = name == "all" or name in OBJECTIVE_NAMES
+            raise InputError(f"{given}: expected {expected}") if known else _unknown(name)
         for one in VARIANTS if name == "all" else (name,):
             if one not in rows or name != "all":  # what is named counts
                 rows[one] = Row(one, _changed(config, one), int(own) if own else seeds)
-        if name in rows and not rows[name].seeds and name not in VARIANTS:
-            raise InputError(f"{given}: expected at least 1 seed; only a variant can be left out")
     return [row for row in rows.values() if row.seeds]
 
 
@@ -86,8 +89,7 @@ def _changed(config: PretrainConfig, name: str) -> PretrainConfig:
     if name in OBJECTIVE_NAMES:
         return replace(config, objective=name)
     if name not in VARIANTS:
-        known = ", ".join((*OBJECTIVE_NAMES, *VARIANTS))
-        raise InputError(f"{name}: expected objectives or variants, which are {known}")
+        raise _unknown(name)
     changes = dict(VARIANTS[name])
     if "epochs" in changes:  # a share of the training
         changes["epochs"] = max(1, round(config.epochs * changes["epochs"]))
@@ -95,3 +97,8 @@ def _changed(config: PretrainConfig, name: str) -> PretrainConfig:
     # As wide as before, whatever time is pooled to.
     features = config.encoder.width * changed.encoder.pooled
     return replace(changed, encoder=replace(changed.encoder, features=features))
+
+
+def _unknown(name: str) -> InputError:
+    known = ", ".join((*OBJECTIVE_NAMES, *VARIANTS))
+    return InputError(f"{name}: expected objectives or variants, which are {known}")

@@ -321,7 +321,7 @@ def test_a_row_can_have_its_own_number_of_seeds() -> None:
     assert [row.seeds for row in every] == [2] + [1] * len(VARIANTS)
     but_one = rows_of(TINY, ("all:2", "st-gcn:0"), 1)
     assert [row.name for row in but_one] == [name for name in VARIANTS if name != "st-gcn"]
-    for wrong in ("sl-vicreg:0", "sl-vicreg:x", "banana:0"):
+    for wrong in ("sl-vicreg:0", "sl-vicreg:x", "banana:0", "all:0"):
         with pytest.raises(InputError, match=wrong.partition(":")[0]):
             rows_of(TINY, (wrong,), 2)
 

@@ -336,8 +336,10 @@ def test_a_published_split_that_leaks_is_learned_from_and_told(tmp_path: Path) -
 
 def test_the_watched_numbers_need_finite_embeddings() -> None:
     points, seen = torch.full((4, 8, len(HAND), 2), torch.inf), torch.ones(4, 8, len(HAND))
-    with pytest.raises(CameApart, match="in epoch 0: an embedding is no finite number"):
-        alive(Encoder(HAND, TINY.encoder), points, seen, epoch=0)
+    for epoch, told in ((0, "untrained encoder is no finite number"), (3, "apart in epoch 3")):
+        with pytest.raises(InputError, match=told) as error:
+            alive(Encoder(HAND, TINY.encoder), points, seen, epoch)
+        assert isinstance(error.value, CameApart) == bool(epoch)
 
 
 def test_an_epoch_has_batches_of_at_most_the_size_and_none_of_one() -> None:

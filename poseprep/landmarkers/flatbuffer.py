@@ -23,7 +23,7 @@ _SCHEMA = "tasks/metadata/schema_py_generated.py"
 # Of tensors, operators and such: a file may name one object over and over, and be larger read than
 # it is. In the wheel a network has 535 tensors at most.
 _MOST = 5_000
-_MOST_WITHIN = 10  # of what stands within those, and of graphs
+_MOST_WITHIN = 100  # of what stands within those, and of graphs
 # What the reader raises where offsets and lengths point nowhere.
 _DAMAGE = (
     AssertionError,
@@ -91,8 +91,14 @@ def _check_size(model: Any) -> None:
         for graph in (model.Subgraphs(i) for i in range(graphs)):
             tensors = graph.TensorsLength()
             counts += [tensors, graph.OperatorsLength()]
-            for sparsity in (graph.Tensors(i).Sparsity() for i in range(min(tensors, _MOST))):
-                few.append(sparsity.DimMetadataLength() if sparsity else 0)
+            for tensor in (graph.Tensors(i) for i in range(min(tensors, _MOST))):
+                few += [tensor.ShapeLength(), tensor.ShapeSignatureLength()]
+                few += [tensor.VariantTensorsLength()]
+                few += [
+                    sparsity.DimMetadataLength() for sparsity in [tensor.Sparsity()] if sparsity
+                ]
+            for i in range(min(graph.OperatorsLength(), _MOST)):
+                few += [graph.Operators(i).InputsLength(), graph.Operators(i).OutputsLength()]
         for signature in (model.SignatureDefs(i) for i in range(signatures)):
             few += [signature.InputsLength(), signature.OutputsLength()]
     if max(counts) > _MOST or max(few) > _MOST_WITHIN:

@@ -28,7 +28,7 @@ from poseprep.landmarkers.batched.view import View
 from poseprep.landmarkers.chosen_points import ChosenPoints
 from poseprep.landmarkers.hand_network import Place, Sight
 from poseprep.landmarkers.second_look import SecondLook, Trust
-from poseprep.machine import has_compiler
+from poseprep.machine import has_c_compiler
 
 # On a GPU. Fewer may leave it idle, and with more the last ones are mostly padding; not measured.
 _CROPS_AT_ONCE = 32
@@ -186,10 +186,10 @@ def chosen_device(device: str, precision: str = "float32", compile: bool = False
             "--compile: expected a GPU, and this is a CPU, where LiteRT runs the networks as they "
             "are; leave --compile out, or with --dask give --device cuda"
         )
-    if compile and not has_compiler():
+    if compile and not has_c_compiler():  # for Triton, which torch compiles with for a GPU
         raise InputError(
-            "--compile: needs a C++ compiler (g++, or the one that CXX names), found none; install "
-            "one, or leave it out"
+            "--compile: needs a C compiler (gcc, clang, or the one that CC names), found none; "
+            "install one, or leave it out"
         )
     return "cuda" if there else "cpu"
 
@@ -207,17 +207,16 @@ def _sees_gpu(device: str) -> bool:
     return torch.cuda.is_available()
 
 
-def described(device: str, precision: str, compile: bool = False) -> dict[str, str]:
+def described(device: str, precision: str, compile: bool = False) -> dict[str, Any]:
     """What a store records of the engine on a device.
 
     Compiled for half precision, fewer numbers are rounded on the way: points differ by more than
     their last digits.
     """
-    if compile and precision != "float32":
-        precision += ", compiled"
+    compiled = {"compiled": True} if compile and precision != "float32" else {}
     name, package = ("litert", "ai-edge-litert") if device == "cpu" else ("torch", "torch")
     try:
-        return {"engine": name, "version": version(package), "precision": precision}
+        return {"engine": name, "version": version(package), "precision": precision, **compiled}
     except PackageNotFoundError as error:
         raise InputError(
             f"--device {device}: the store records {package}'s version, and it is not installed "

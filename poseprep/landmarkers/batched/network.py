@@ -140,6 +140,7 @@ def read_network(data: bytes, outputs: Sequence[int], what: str) -> Network:
     operators, constants = [], graph.constants()
     known = {graph.inputs[0], -1, *constants}
     for operator in needed(graph.operators, wanted):
+        graph.check(operator)
         if not known.issuperset(operator.inputs):
             raise graph.error("operators in order", f"a {operator.name} of what is not there yet")
         known.update(operator.outputs)
@@ -172,7 +173,7 @@ class _Graph:
         self._model = unpack(data, what)
         graphs = self._model.subgraphs or []
         if len(graphs) != 1:
-            raise self.error("a network of one graph", f"{len(graphs)} graphs")
+            raise self.error("a network of one graph", f"{len(graphs)} graphs", Strange)
         (self._graph,) = graphs
         self._tensors = self._graph.tensors or []
         self.shapes = {i: self._shape(tensor) for i, tensor in enumerate(self._tensors)}
@@ -180,8 +181,8 @@ class _Graph:
         self.outputs = self._numbers(self._graph.outputs)
         self.operators = [self._operator(o) for o in self._list(self._graph.operators)]
 
-    def error(self, expected: str, found: str) -> Strange:
-        return Strange(
+    def error(self, expected: str, found: str, kind: type[InputError] = InputError) -> InputError:
+        return kind(
             f"{self.what}: expected {expected}, found {found}; this version reads networks like "
             "those of mediapipe 0.10.21"
         )
@@ -223,7 +224,8 @@ class _Graph:
     def _shape(self, tensor: Any) -> tuple[int, ...]:
         shape = tuple(int(n) for n in self._list(tensor.shape))
         if any(n < 1 for n in shape) or math.prod(shape) > _MOST_VALUES:
-            raise self.error(f"tensors of up to {_MOST_VALUES} values", f"one of shape {shape}")
+            expected = f"tensors of up to {_MOST_VALUES} values"
+            raise self.error(expected, f"one of shape {shape}", Strange)
         return shape
 
     def _operator(self, operator: Any) -> Operator:
@@ -234,26 +236,18 @@ class _Graph:
         number = max(code.builtinCode, code.deprecatedBuiltinCode)
         inputs, outputs = self._numbers(operator.inputs, -1), self._numbers(operator.outputs)
         options = vars(operator.builtinOptions) if operator.builtinOptions else {}
-        name = operator_names().get(number, str(number))
-        self._check(name, inputs, outputs, options)
-        return Operator(name, inputs, outputs, options)
+        return Operator(operator_names().get(number, str(number)), inputs, outputs, options)
 
-    def _check(
-        self,
-        name: str,
-        inputs: tuple[int, ...],
-        outputs: tuple[int, ...],
-        options: Mapping[str, Any],
-    ) -> None:
+    def check(self, operator: Operator) -> None:
         """Native libraries take it for granted that these are there, and fall over where not."""
-        least, most = _INPUTS.get(name, (0, len(inputs)))
+        name, inputs, options = operator.name, operator.inputs, operator.options
+        if name not in _INPUTS:
+            raise self.error(f"operators among {', '.join(_INPUTS)}", name)
+        least, most = _INPUTS[name]
         given = inputs[:-1] if name in _WITH_BIAS and len(inputs) == most else inputs
-        if (
-            not least <= len(inputs) <= most
-            or -1 in given
-            or (name in _INPUTS and len(outputs) != 1)
-        ):
-            raise self.error(f"{name} with all that it reads and makes", f"{inputs} → {outputs}")
+        if not least <= len(inputs) <= most or -1 in given or len(operator.outputs) != 1:
+            ends = f"{inputs} → {operator.outputs}"
+            raise self.error(f"{name} with all that it reads and makes", ends)
         for option in _OPTIONS.get(name, ()):
             if option not in options:
                 raise self.error(f"{name} with {option}", "one without")
