@@ -46,8 +46,7 @@ def same_way(
     if "engine" not in landmarker:
         return SameWay(wanted, ExtractOptions(), [])
     there = landmarker["engine"]
-    device = "cpu" if there["engine"] == "litert" else "auto"
-    options = ExtractOptions(device=device)
+    options = ExtractOptions(device="cpu" if there["engine"] == "litert" else "auto")
     # What there is here: only a GPU can do with less precision.
     single = replace(wanted, precision=ExtractSettings.precision)
     here = make_landmarker(single, options).describe()
@@ -58,8 +57,10 @@ def same_way(
             + ("give that bundle" if bundle else "leave --model out")
         )
     if here["engine"]["engine"] == there["engine"]:
-        compiled = bool(there.get("compiled"))
-        return SameWay(wanted, replace(options, compile=compiled), [])
+        if not there.get("compiled"):
+            return SameWay(wanted, options, [])
+        # Compiling takes minutes, for one video.
+        single, here = wanted, {"engine": {**there, "compiled": False}}
     note = (
         f"the store's points were found {place_words(landmarker)}, this video's "
         f"{place_words(here)}: they may differ a little"

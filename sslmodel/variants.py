@@ -75,13 +75,14 @@ def rows_of(config: PretrainConfig, names: Sequence[str], seeds: int) -> list[Ro
         name, _, own = (part.strip() for part in given.partition(":"))
         if own and not own.isdecimal():
             raise InputError(f"{given}: expected a number of seeds behind the colon")
-        if own and int(own) == 0 and name not in VARIANTS:
-            expected = "at least 1 seed; of variants alone 0 leaves one out of `all`"
-            known = name == "all" or name in OBJECTIVE_NAMES
-            raise InputError(f"{given}: expected {expected}") if known else _unknown(name)
         for one in VARIANTS if name == "all" else (name,):
             if one not in rows or name != "all":  # what is named counts
                 rows[one] = Row(one, _changed(config, one), int(own) if own else seeds)
+        if own and not int(own) and name not in VARIANTS:
+            raise InputError(
+                f"{given}: expected at least 1 seed, found 0, which leaves a single variant out of "
+                "`all`, and nothing else"
+            )
     return [row for row in rows.values() if row.seeds]
 
 
@@ -89,7 +90,8 @@ def _changed(config: PretrainConfig, name: str) -> PretrainConfig:
     if name in OBJECTIVE_NAMES:
         return replace(config, objective=name)
     if name not in VARIANTS:
-        raise _unknown(name)
+        known = ", ".join((*OBJECTIVE_NAMES, *VARIANTS))
+        raise InputError(f"{name}: expected objectives or variants, which are {known}")
     changes = dict(VARIANTS[name])
     if "epochs" in changes:  # a share of the training
         changes["epochs"] = max(1, round(config.epochs * changes["epochs"]))
@@ -97,8 +99,3 @@ def _changed(config: PretrainConfig, name: str) -> PretrainConfig:
     # As wide as before, whatever time is pooled to.
     features = config.encoder.width * changed.encoder.pooled
     return replace(changed, encoder=replace(changed.encoder, features=features))
-
-
-def _unknown(name: str) -> InputError:
-    known = ", ".join((*OBJECTIVE_NAMES, *VARIANTS))
-    return InputError(f"{name}: expected objectives or variants, which are {known}")

@@ -1,5 +1,7 @@
 """One more video is extracted as a store's were, as far as this machine can."""
 
+from types import SimpleNamespace
+
 import pytest
 from test_batched_networks import bundle
 
@@ -53,6 +55,19 @@ def test_what_only_a_gpu_can_do_is_done_as_near_as_can_be_and_told():
     (note,) = way.notes
     assert "found on the GPU (torch, float16), this video's on the CPU (LiteRT)" in note
     make_landmarker(way.settings, way.options)
+
+
+def test_what_was_compiled_is_not_compiled_again_for_one_video_and_told(monkeypatch):
+    settings, landmarker = recorded()
+    engine = {"engine": "torch", "version": "2.8.0", "precision": "float16"}
+    landmarker |= {"engine": {**engine, "compiled": True}}
+    settings |= {"precision": "float16"}
+    there = SimpleNamespace(describe=lambda: {**landmarker, "engine": engine})
+    monkeypatch.setattr("poseprep.same_way.make_landmarker", lambda *_: there)
+    way = same_way(settings, landmarker)
+    assert (way.settings.precision, way.options.compile) == ("float16", False)
+    (note,) = way.notes
+    assert "(torch, float16, compiled), this video's on the GPU (torch, float16)" in note
 
 
 def test_a_bundle_is_asked_for_and_known_by_its_networks(task, tmp_path):

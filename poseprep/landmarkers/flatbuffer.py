@@ -84,25 +84,26 @@ def unpack(data: bytes, what: str) -> Any:
 
 def _check_size(model: Any) -> None:
     """Raise ValueError where there is more to read than any network of this kind has."""
-    counts = [model.OperatorCodesLength(), model.BuffersLength(), model.MetadataLength()]
-    signatures, graphs = model.SignatureDefsLength(), model.SubgraphsLength()
-    few = [signatures, graphs]
-    if max(few) <= _MOST_WITHIN:
-        for graph in (model.Subgraphs(i) for i in range(graphs)):
-            tensors = graph.TensorsLength()
-            counts += [tensors, graph.OperatorsLength()]
-            for tensor in (graph.Tensors(i) for i in range(min(tensors, _MOST))):
-                few += [tensor.ShapeLength(), tensor.ShapeSignatureLength()]
-                few += [tensor.VariantTensorsLength()]
-                few += [
-                    sparsity.DimMetadataLength() for sparsity in [tensor.Sparsity()] if sparsity
-                ]
-            for i in range(min(graph.OperatorsLength(), _MOST)):
-                few += [graph.Operators(i).InputsLength(), graph.Operators(i).OutputsLength()]
-        for signature in (model.SignatureDefs(i) for i in range(signatures)):
-            few += [signature.InputsLength(), signature.OutputsLength()]
-    if max(counts) > _MOST or max(few) > _MOST_WITHIN:
-        raise ValueError(f"lists of {max(counts)} and {max(few)} entries")
+    _limit(_MOST, model.OperatorCodesLength(), model.BuffersLength(), model.MetadataLength())
+    _limit(_MOST_WITHIN, model.SubgraphsLength(), model.SignatureDefsLength())
+    for signature in map(model.SignatureDefs, range(model.SignatureDefsLength())):
+        _limit(_MOST_WITHIN, signature.InputsLength(), signature.OutputsLength())
+    graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
+    # Together: several graphs may be one, named again.
+    _limit(_MOST, sum(graph.TensorsLength() + graph.OperatorsLength() for graph in graphs))
+    for graph in graphs:
+        for tensor in map(graph.Tensors, range(graph.TensorsLength())):
+            _limit(_MOST_WITHIN, tensor.ShapeLength(), tensor.ShapeSignatureLength())
+            _limit(_MOST_WITHIN, tensor.VariantTensorsLength())
+            if sparsity := tensor.Sparsity():
+                _limit(_MOST_WITHIN, sparsity.DimMetadataLength())
+        for operator in map(graph.Operators, range(graph.OperatorsLength())):
+            _limit(_MOST_WITHIN, operator.InputsLength(), operator.OutputsLength())
+
+
+def _limit(most: int, *counts: int) -> None:
+    if max(counts) > most:
+        raise ValueError(f"a list of {max(counts)} entries")
 
 
 def pack(model: Any) -> bytes:
