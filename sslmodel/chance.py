@@ -34,30 +34,32 @@ class ClipChance:
         for number in (seed, epoch, view, clips):
             key = _mixed(key + number)
         self._keys = key
-        self._ahead = key.new_empty(len(key), 0)  # (B, N) drawn, and not yet given out
+        # (2, B, N): drawn, and not yet given out; two uniform numbers of every 64 bits.
+        self._ahead = torch.empty(2, len(key), 0, device=key.device)
         self._drawn = 0
 
     def uniform(self, *shape: int) -> Float[Tensor, "..."]:
         """Even in 0 ≤ u < 1; the first axis is the clips."""
-        return _as_uniform(self._bits(*shape) >> (64 - _BITS))
+        return self._pairs(*shape)[0]
 
     def normal(self, *shape: int) -> Float[Tensor, "..."]:
         """Mean 0, standard deviation 1 (Box and Muller, 1958)."""
-        bits = self._bits(*shape)
-        radius = (-2 * torch.log1p(-_as_uniform(bits >> (64 - _BITS)))).sqrt()
-        return radius * torch.cos(2 * math.pi * _as_uniform(bits >> (64 - 2 * _BITS)))
+        u, v = self._pairs(*shape)
+        return (-2 * torch.log1p(-u)).sqrt() * torch.cos(2 * math.pi * v)
 
-    def _bits(self, batch: int, *shape: int) -> Int[Tensor, "..."]:
+    def _pairs(self, batch: int, *shape: int) -> Float[Tensor, "2 ..."]:
         if batch != len(self._keys):
             raise ValueError(f"expected a first axis of {len(self._keys)} clips, found {batch}")
         count = math.prod(shape)
-        if count > self._ahead.shape[1]:
-            more = max(_AHEAD, count - self._ahead.shape[1])
+        if count > self._ahead.shape[2]:
+            more = max(_AHEAD, count - self._ahead.shape[2])
             place = torch.arange(self._drawn, self._drawn + more, device=self.device)
-            self._ahead = torch.cat([self._ahead, _mixed(self._keys[:, None] + place)], dim=1)
+            bits = _mixed(self._keys[:, None] + place)
+            pairs = torch.stack([bits >> (64 - _BITS), bits >> (64 - 2 * _BITS)])
+            self._ahead = torch.cat([self._ahead, _as_uniform(pairs)], dim=2)
             self._drawn += more
-        given, self._ahead = self._ahead.tensor_split((count,), dim=1)
-        return given.reshape(batch, *shape)
+        given, self._ahead = self._ahead.tensor_split((count,), dim=2)
+        return given.reshape(2, batch, *shape)
 
 
 def _mixed(z: Int[Tensor, "*N"]) -> Int[Tensor, "*N"]:
