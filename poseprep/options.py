@@ -4,7 +4,8 @@ Nothing heavy is imported here or where settings are: `slr --help` must be quick
 """
 
 import dataclasses
-import math
+import numbers
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -69,18 +70,24 @@ class Option:
         return f"{what} {' and '.join(said)}" if said else what.rpartition(",")[0]
 
     def allows(self, value: Any) -> bool:
-        """Whether a value lies within the limits; infinite and not a number never do."""
+        """Whether a value is of the type, and within the limits; infinite and NaN never are."""
         if self.several:
             return all(replace(self, several=False).allows(one) for one in value)
-        if self.type in (bool, str):
-            return self.choices is None or value in self.choices
         if value is None:
             return self.default is None
+        if self.type in (bool, str):
+            return isinstance(value, self.type) and (self.choices is None or value in self.choices)
         return (
-            math.isfinite(value)
+            _is_number(value, whole=self.type is int)
+            and abs(value) <= sys.float_info.max
             and (self.minimum is None or value >= self.minimum)
             and (self.maximum is None or value <= self.maximum)
         )
+
+
+def _is_number(value: Any, whole: bool) -> bool:
+    kind = numbers.Integral if whole else numbers.Real
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def check(config: Any) -> None:

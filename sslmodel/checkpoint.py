@@ -26,7 +26,10 @@ from sslmodel.graph import MOST_POINTS
 FORMAT = 2
 
 # What comes of reading a file by a form that it does not have.
-DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError)
+DAMAGED = (
+    *(KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError),
+    InputError,
+)
 
 
 def save_encoder(

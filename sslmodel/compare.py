@@ -31,7 +31,7 @@ from sslmodel.scores import told_resampling, units_of
 from sslmodel.split import development, make_split
 from sslmodel.task import make_task
 from sslmodel.text import comparison_tables
-from sslmodel.trial import Question, Trial, budget_of, own_settings, run_trial
+from sslmodel.trial import BASELINES, Question, Trial, budget_of, own_settings, run_trial
 from sslmodel.variants import Row
 
 # Of more rows than these only the differences from the first and from the baselines are told.
@@ -123,7 +123,7 @@ def compare(
             budget = budget_of(own, asked, content, labels)
             folder = out / f"{row.name}-seed{seed}"
             trial = run_trial(store, parts, budget, row.name, own, asked, folder, progress)
-            trial = replace(trial, baseline=row.config.encoder == config.encoder)
+            trial = replace(trial, baselines=_shared_baselines(row.config, config))
             trials.append(trial)
             yield trial
     found = summarise(trials, out, asked, notes)
@@ -134,6 +134,13 @@ def compare(
 def _data(config: PretrainConfig) -> tuple[Any, ...]:
     """What decides which clips are read how, and who learns."""
     return config.input, config.split_seed, config.all_clips
+
+
+def _shared_baselines(own: PretrainConfig, first: PretrainConfig) -> tuple[str, ...]:
+    """Which baselines of a row are the first row's, too; what learns labels has views as well."""
+    if own.encoder != first.encoder:
+        return (RAW,)
+    return BASELINES if own.views == first.views else (UNTRAINED, RAW)
 
 
 def _check_scorable(
@@ -175,7 +182,9 @@ def summarise(
     order = list(dict.fromkeys(trial.row for trial in trials))
     done = sorted((t for t in trials if not t.failed), key=lambda t: order.index(t.row))
     if not done:
-        raise InputError(f"{out}: no run came to its end; try a smaller `--learning-rate`")
+        raise InputError(
+            f"{out}: no run came to its end; try a smaller `--learning-rate`, with another `--out`"
+        )
     means, leads, resampled = [], [], {}
     for question, asked_of in done[0].answers.items():
         rows = _rows(done, question)
@@ -201,16 +210,20 @@ def summarise(
         collapsed=[f"{t.row}, seed {t.seed}" for t in trials if t.collapsed],
         failed={f"{t.row}, seed {t.seed}": t.failed for t in trials if t.failed},
         intervals=told_resampling(resampled),
-        notes=[*notes, *_remarks(trials)],
+        notes=list(dict.fromkeys([*notes, *_told(trials)])),
     )
 
 
-def _remarks(trials: Sequence[Trial]) -> list[str]:
-    """Each remark once, with the runs that it is of."""
+def _told(trials: Sequence[Trial]) -> list[str]:
+    """What runs tell, each thing once; with the runs that it is of, where it is not of all."""
     runs: dict[str, list[str]] = {}
+    differ = len({trial.trained_on for trial in trials} - {""}) > 1
     for trial in trials:
-        runs.setdefault(trial.remark, []).append(f"{trial.row}, seed {trial.seed}")
-    return [f"{'; '.join(of)}: {remark}" for remark, of in runs.items() if remark]
+        where = [f"trained on {trial.trained_on}"] if differ and trial.trained_on else []
+        for note in (*trial.told, *where):
+            runs.setdefault(note, []).append(f"{trial.row}, seed {trial.seed}")
+    scored = sum(not trial.failed for trial in trials)
+    return [note if len(of) == scored else f"{'; '.join(of)}: {note}" for note, of in runs.items()]
 
 
 def _rows(trials: Sequence[Trial], question: Question) -> dict[str, dict[int | None, Values]]:
@@ -220,18 +233,14 @@ def _rows(trials: Sequence[Trial], question: Question) -> dict[str, dict[int | N
     baseline of the others.
     """
     rows: dict[str, dict[int | None, Values]] = {}
-    baselines: dict[int | None, dict[str, Values]] = {}
+    baselines: dict[str, dict[int | None, Values]] = {name: {} for name in BASELINES}
     for trial in trials:
         values = trial.values(question)
         rows.setdefault(trial.row, {})[trial.seed] = values[ENCODER]
-        if trial.baseline:
-            baselines.setdefault(trial.seed, values)
-    if baselines and UNTRAINED in next(iter(baselines.values())):
-        for name in (SUPERVISED, UNTRAINED):
-            if name in next(iter(baselines.values())):  # it answers some questions only
-                rows[name] = {seed: values[name] for seed, values in baselines.items()}
-        rows[RAW] = {None: next(iter(baselines.values()))[RAW]}
-    return rows
+        for name in trial.baselines:
+            if name in values:  # what was trained from scratch answers some questions only
+                baselines[name].setdefault(None if name == RAW else trial.seed, values[name])
+    return rows | {name: found for name, found in baselines.items() if found}
 
 
 def _write(

@@ -30,7 +30,7 @@ from sslmodel.device import (
 from sslmodel.encoder import Encoder, check_pooling
 from sslmodel.learner import Learner
 from sslmodel.objectives import OBJECTIVES
-from sslmodel.resume import load_state
+from sslmodel.resume import has_states, load_state
 from sslmodel.run_writer import RunWriter
 from sslmodel.runlog import Record
 from sslmodel.runs import check_same_run, is_unfinished_run, versions, write_run_head
@@ -49,7 +49,12 @@ class CameApart(InputError):
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What a run came to. warnings: what the user must know, such as a collapse."""
+    """What a run came to.
+
+    Attributes:
+        warnings: what the user must know.
+        advice: what a collapse says; empty where there was none.
+    """
 
     folder: Path
     clips: int
@@ -59,8 +64,13 @@ class Pretrained:
     spread: float
     rank: float
     split: str
-    collapsed: bool
     warnings: list[str]
+    advice: str
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the embedding did."""
+        return bool(self.advice)
 
 
 def pretrain(
@@ -74,8 +84,8 @@ def pretrain(
     """Train an encoder on the train part of these stores and write the run to `out`.
 
     The encoder's files are written at the very end: a run that has them is finished. One that has
-    not is gone on with (`resume`), or begun anew. The same stores, config, machine and number of
-    threads give the same weights on a CPU, interrupted or not.
+    not is gone on with (`resume`), or begun anew where it has no checkpoint yet. The same stores,
+    config, machine and number of threads give the same weights on a CPU, interrupted or not.
 
     Args:
         resume: go on from the run's last checkpoint; `config` and `stores` must be the run's.
@@ -182,8 +192,6 @@ def pretrain(
         in_all(fabric, partial(writer.end, end))
 
     last = records[-1]
-    if reason is not None:
-        told.append(collapse_advice(config, reason, records))
     return Pretrained(
         folder=out,
         clips=windows.clips,
@@ -193,8 +201,8 @@ def pretrain(
         spread=last.spread,
         rank=last.rank,
         split="; ".join(dict.fromkeys(split.how for split in splits)),
-        collapsed=reason is not None,
         warnings=told,
+        advice=collapse_advice(config, reason, records) if reason else "",
     )
 
 
@@ -334,6 +342,11 @@ def _check_place(out: Path) -> None:
     taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
     if taken and not is_unfinished_run(out):
         raise InputError(f"{out}: there is something already; give another folder with `--out`")
+    if has_states(out):
+        raise InputError(
+            f"{out}: holds a run that did not come to its end; `slr pretrain --resume --out {out}` "
+            "goes on with it. To begin anew, remove it, or give another folder with `--out`"
+        )
 
 
 def _check_finite(sums: _Sums, epoch: int, order: Int[Tensor, " N"], keys: Sequence[str]) -> None:

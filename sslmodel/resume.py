@@ -80,16 +80,15 @@ def load_state(
         return records, told
     if found:
         raise InputError(
-            f"{run}: none of its checkpoints can be read: {'; '.join(told)}. Start anew: the same "
-            "command without `--resume`"
+            f"{run}: none of its checkpoints can be read: {'; '.join(told)}. Remove the folder, "
+            "and train anew"
         )
     return [], told
 
 
-def forget_states(run: Path) -> None:
-    """Remove the checkpoints of a run that is begun anew in its place."""
-    for path in [*_checkpoints(run), *_drafts(run)]:
-        path.unlink(missing_ok=True)
+def has_states(run: Path) -> bool:
+    """Whether there are checkpoints, whole or damaged."""
+    return bool(_checkpoints(run))
 
 
 def _checkpoints(run: Path) -> list[Path]:

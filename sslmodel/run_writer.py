@@ -10,7 +10,7 @@ from torch import nn
 
 from poseprep.errors import InputError
 from sslmodel.plots import plot_curve
-from sslmodel.resume import forget_states, save_state
+from sslmodel.resume import save_state
 from sslmodel.runlog import CURVE, Record, RunLog
 
 # Between two checkpoints, at least: writing them must not cost more than training does.
@@ -41,7 +41,6 @@ class RunWriter:
             self._out.mkdir(parents=True, exist_ok=True)
             self._log = RunLog(self._out, self._epochs, self._progress, kept)
             if not kept:
-                forget_states(self._out)
                 (self._out / CURVE).unlink(missing_ok=True)
                 write_head()
 
@@ -82,10 +81,10 @@ class RunWriter:
             yield
         except OSError as error:
             begun = (self._out / "config.json").exists()
-            go_on = "go on with the same command and `--resume`" if begun else "give it again"
+            how = " (`slr pretrain` with `--resume`)" if begun else ""
             raise InputError(
                 f"{self._out}: cannot be written ({error.strerror or error}); make room there and "
-                f"{go_on}, or give another folder with `--out`"
+                f"give the same command again{how}, or give another folder with `--out`"
             ) from error
 
     def __enter__(self) -> "RunWriter":

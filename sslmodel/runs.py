@@ -139,7 +139,7 @@ def check_same_run(
     if found:
         raise InputError(
             f"{folder}: was begun with other settings (there → now): {'; '.join(found[:5])}. Give "
-            "the same, or leave `--resume` out and give another folder with `--out`"
+            "the same, or begin anew in another folder (`--out`)"
         )
     head = read_json(folder / "config.json")
     precision = resolved_precision(config.accelerator, config.precision)
@@ -159,7 +159,7 @@ def check_same_run(
         )
         raise InputError(
             f"{folder}: learned from {', '.join(map(str, stores))}; {what}. Give these as they "
-            "were and in this order, or begin anew without `--resume`"
+            "were and in this order, or begin anew in another folder (`--out`)"
         )
     learned = read_json(folder / "split.json")
     for dataset, split in zip(datasets, splits, strict=True):
@@ -167,7 +167,7 @@ def check_same_run(
         if not isinstance(entry, dict) or entry.get("parts") != parts_by_key(dataset, split):
             raise InputError(
                 f"{folder}: its labels gave {dataset.path} another split when it was begun; label "
-                "the store as it was, or begin anew without `--resume`"
+                "the store as it was, or begin anew in another folder (`--out`)"
             )
     threads = torch.get_num_threads()
     if str(head.get("device")) != "cpu" or head.get("threads", threads) == threads:
@@ -198,8 +198,8 @@ def read_unfinished(folder: Path) -> tuple[PretrainConfig, tuple[Path, ...]]:
         return config, tuple(Path(store["path"]) for store in head["stores"])
     except DAMAGED as error:
         raise InputError(
-            f"{folder}: config.json is damaged, or of another version ({error}); begin anew: the "
-            "same command without `--resume`"
+            f"{folder}: config.json is damaged, or of another version ({error}); begin anew in "
+            "another folder (`--out`)"
         ) from error
 
 
@@ -237,6 +237,26 @@ def read_run(folder: Path) -> Run:
             f"pretrain again, or install the versions it names: {head.get('versions')}"
         ) from error
     return Run(folder, config, list(stores.values()), {sha256: splits[sha256] for sha256 in stores})
+
+
+def has_collapsed(folder: Path) -> bool:
+    """Whether a finished run's embedding had collapsed at its end."""
+    path = folder / "encoder.json"
+    try:
+        return bool(read_json(path)["about"]["collapsed"])
+    except DAMAGED as error:
+        raise InputError(
+            f"{path}: damaged, or of another version ({error!r}); remove the folder, and train anew"
+        ) from error
+
+
+def trained_on(folder: Path) -> str:
+    """The kind of device that a run was trained on and in which precision; empty if not known."""
+    head = read_json(folder / "config.json")
+    device, precision = (str(head.get(name, "")) for name in ("device", "precision"))
+    if not device or not precision:
+        return ""
+    return f"{device.partition(':')[0]} in {'float32' if precision == '32' else precision}"
 
 
 def _is_split(entry: Any) -> bool:

@@ -25,7 +25,7 @@ def pretraining_summary(run: Pretrained) -> str:
             f"{count(run.epochs, 'epoch')} in {duration(run.seconds)}; split {run.split}",
             f"loss {run.loss:.4g}, feature spread {run.spread:.3f} (1 is even, 0 collapsed), "
             f"effective rank {run.rank:.1f}",
-            *(f"warning: {warning}" for warning in run.warnings),
+            *(f"warning: {warning}" for warning in (*run.warnings, run.advice) if warning),
         ]
     )
 

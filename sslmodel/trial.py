@@ -20,11 +20,12 @@ from sslmodel.checkpoint import DAMAGED, read_json
 from sslmodel.config import OBJECTIVE_NAMES, PretrainConfig, ProbeConfig
 from sslmodel.metrics import Values
 from sslmodel.pretrain import CameApart, pretrain
-from sslmodel.probe import probe
-from sslmodel.runs import is_unfinished_run, read_run, versions
+from sslmodel.probe import RAW, SUPERVISED, UNTRAINED, probe
+from sslmodel.runs import has_collapsed, is_unfinished_run, read_run, trained_on, versions
 from sslmodel.scores import Answers, compared
 
 ANSWERS = "answers.json"
+BASELINES = (SUPERVISED, UNTRAINED, RAW)
 # (measure, labels): one column of the table.
 Question = tuple[str, str]
 
@@ -38,8 +39,10 @@ class Trial:
         failed: why there is no encoder; empty where there is one.
         answers: question → what encoder, untrained and raw answer: of `compared` metrics only;
             empty where there is no encoder.
-        baseline: whether its untrained encoder is that of the first row, and so the baseline.
-        remark: what a person wrote into its JSON that readers of the table must know.
+        baselines: those of its baselines that are the first row's, too.
+        told: what training and probing told of it, and what a person wrote into its JSON
+            ("remark"): what readers of the table must know.
+        trained_on: the kind of device and the precision; empty where nobody took it down.
     """
 
     row: str
@@ -47,8 +50,9 @@ class Trial:
     collapsed: bool
     failed: str
     answers: dict[Question, Answers]
-    baseline: bool = True
-    remark: str = ""
+    baselines: tuple[str, ...] = BASELINES
+    told: tuple[str, ...] = ()
+    trained_on: str = ""
 
     def values(self, question: Question) -> dict[str, Values]:
         """Features → (1, L, M) hits or precisions."""
@@ -93,6 +97,7 @@ def run_trial(
     if path.is_file():
         return _read(path, row, config.seed, budget)
     collapsed, failed, times, answers = False, "", 0, []
+    told: list[str] = []
     try:
         if (folder / "encoder.json").is_file():  # trained, and stopped before its scores were there
             run = read_run(folder)
@@ -104,16 +109,17 @@ def run_trial(
                     f"{folder}: learned by other labels, which gave another split. Label the "
                     "store as it was, or give another --out"
                 )
-            collapsed = bool(read_json(folder / "encoder.json")["about"]["collapsed"])
+            collapsed = has_collapsed(folder)
         else:
             # Killed: it goes on.
             begun = is_unfinished_run(folder) and (folder / "config.json").is_file()
-            collapsed = pretrain(config, [store], folder, progress, resume=begun).collapsed
+            trained = pretrain(config, [store], folder, progress, resume=begun)
+            collapsed, told = trained.collapsed, trained.warnings
     except CameApart as error:
         failed = str(error)
     if not failed:
         probed = probe(folder, asked, store, progress)
-        answers, times = probed.answers, probed.times_scored
+        answers, times, told = probed.answers, probed.times_scored, [*told, *probed.notes]
     described = {
         **_plain(budget),
         "row": row,
@@ -121,6 +127,8 @@ def run_trial(
         "collapsed": collapsed,
         "failed": failed,
         "times_scored": times,
+        "told": told,
+        "trained_on": trained_on(folder),
         **_packed(answers),
         "versions": versions(),
     }
@@ -201,7 +209,8 @@ def _read(path: Path, row: str, seed: int, budget: dict[str, Any]) -> Trial:
             bool(said["collapsed"]),
             str(said["failed"]),
             {(one.measure, one.labels): one for one in answers},
-            remark=str(said.get("remark", "")),
+            told=tuple(str(note) for note in (*said.get("told", ()), said.get("remark")) if note),
+            trained_on=str(said.get("trained_on", "")),
         )
     except DAMAGED as error:
         raise InputError(

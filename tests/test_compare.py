@@ -28,10 +28,10 @@ from sslmodel.config import (
 )
 from sslmodel.device import IMITATED_BF16
 from sslmodel.pretrain import CameApart
-from sslmodel.probe import SUPERVISED, probe
+from sslmodel.probe import RAW, SUPERVISED, probe
 from sslmodel.scores import Answers
 from sslmodel.text import comparison_tables, trial_line
-from sslmodel.trial import Trial
+from sslmodel.trial import BASELINES, Trial
 from sslmodel.variants import VARIANTS, Row, rows_of
 
 pytestmark = pytest.mark.usefixtures("without_curves")
@@ -244,7 +244,8 @@ def test_a_run_that_collapses_or_comes_apart_is_named_and_the_others_go_on(
         if (config.objective, config.seed) == ("sl-fpn", 1):
             raise CameApart("training came apart in epoch 1: …")
         return replace(
-            real(config, stores, out, progress, **how), collapsed=config.objective == "sl-fpn"
+            real(config, stores, out, progress, **how),
+            advice="collapsed" if config.objective == "sl-fpn" else "",
         )
 
     monkeypatch.setattr(trying, "pretrain", train)
@@ -326,13 +327,15 @@ def test_a_row_can_have_its_own_number_of_seeds() -> None:
             rows_of(TINY, (wrong,), 2)
 
 
-def with_hits(row: str, seed: int, encoder: float, untrained: float, own: bool = True) -> Trial:
+def with_hits(
+    row: str, seed: int, encoder: float, untrained: float, baselines: tuple[str, ...] = BASELINES
+) -> Trial:
     """A run whose encoder, untrained encoder and raw coordinates hit these shares of 40 clips."""
     rows_hit = {"encoder": encoder, "untrained encoder": untrained, "raw coordinates": 0.0}
     values = {name: {"top1": np.full((1, 1, 40), hits)} for name, hits in rows_hit.items()}
     who = np.arange(40) % 4, np.array(["anna", "ben"] * 20, object)
     answers = Answers("linear", "100 %", 20.0, 1.0, values, *who, {})
-    return Trial(row, seed, False, "", {("linear", "100 %"): answers}, baseline=own)
+    return Trial(row, seed, False, "", {("linear", "100 %"): answers}, baselines=baselines)
 
 
 def test_of_many_rows_the_differences_of_the_first_and_from_the_baselines_are_told() -> None:
@@ -348,10 +351,48 @@ def test_of_many_rows_the_differences_of_the_first_and_from_the_baselines_are_to
 
 
 def test_the_untrained_baseline_is_that_of_rows_with_the_first_ones_encoder() -> None:
-    trials = [with_hits("ours", 0, 0.9, 0.8), with_hits("st-gcn", 0, 0.5, 0.2, own=False)]
+    trials = [with_hits("ours", 0, 0.9, 0.8), with_hits("st-gcn", 0, 0.5, 0.2, (RAW,))]
     found = summarise(trials, Path("x"), ASKED, [])
     (untrained,) = (mean for mean in found.means if mean.row == "untrained encoder")
     assert untrained.value == pytest.approx(0.8)
+
+
+def test_what_runs_tell_stands_once_with_those_that_it_is_of() -> None:
+    trials = [replace(with_hits("ours", seed, 0.9, 0.8), told=("of all",)) for seed in (0, 1)]
+    one = replace(trials[1], told=("of all", "of one"), trained_on="cpu in float32")
+    alike = summarise([trials[0], one], Path("x"), ASKED, ["of all", "of the store"])
+    assert alike.notes == ["of all", "of the store", "ours, seed 1: of one"]
+    elsewhere = replace(trials[0], trained_on="cuda in bf16")
+    apart = summarise([elsewhere, one], Path("x"), ASKED, [])
+    places = ["ours, seed 0: trained on cuda in bf16", "ours, seed 1: trained on cpu in float32"]
+    assert sorted(set(apart.notes)) == sorted(["of all", "ours, seed 1: of one", *places])
+
+
+@pytest.mark.parametrize(
+    ("all_clips", "part", "mark"), [(True, "test", "transductive"), (False, "val", "scored on val")]
+)
+def test_a_comparison_is_marked_as_its_scores_are(
+    all_clips: bool, part: str, mark: str, store: Path, tmp_path: Path
+) -> None:
+    asked = replace(ASKED, part=part, allow_signer_leak=True)
+    config = replace(TINY, epochs=1, all_clips=all_clips)
+    *_, found = compare(store, rows(config, BOTH[:1], 1), tmp_path, asked, progress=False)
+    assert isinstance(found, Comparison)
+    assert sum(mark in note for note in found.notes) == 1
+    assert f"Note: {mark}" in (tmp_path / "comparison.md").read_text()
+
+
+def test_what_learns_labels_is_a_baseline_with_the_first_rows_views_alone(
+    store: Path, tmp_path: Path
+) -> None:
+    asked = replace(ASKED, supervised=True, tune=FineTuneConfig(epochs=1, fewest_steps=2))
+    weaker = replace(TINY, epochs=1, views=replace(TINY.views, crop=0.0))
+    ours = Row("ours", replace(TINY, epochs=1), 1)
+    found = list(compare(store, [ours, Row("no-crop", weaker, 2)], tmp_path, asked, progress=False))
+    summary = found[-1]
+    assert isinstance(summary, Comparison)
+    seeds = {mean.row: mean.seeds for mean in summary.means if mean.question == ("linear", "100 %")}
+    assert (seeds[SUPERVISED], seeds["untrained encoder"], seeds["no-crop"]) == (1, 2, 2)
 
 
 def test_rows_that_read_other_clips_or_cannot_be_trained_are_refused_at_once(

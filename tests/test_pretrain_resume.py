@@ -189,7 +189,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_told(
         flipped = bytearray(path.read_bytes())
         flipped[-50] ^= 1
         path.write_bytes(flipped)
-    with pytest.raises(InputError, match="none of its checkpoints can be read.*Start anew"):
+    with pytest.raises(InputError, match="none of its checkpoints can be read.*Remove the folder"):
         pretrain(LONG, [store], again, progress=False, resume=True)
 
 
@@ -210,14 +210,28 @@ def test_what_is_not_the_same_run_is_refused(store: Path, tmp_path: Path) -> Non
         pretrain(LONG, [store], run, progress=False, resume=True)
 
 
-def test_a_run_begun_anew_forgets_what_was_there(store: Path, tmp_path: Path) -> None:
+def test_what_was_trained_is_never_begun_anew_in_its_place(
+    store: Path, whole: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     interrupted(LONG, store, run, 5)
+    with pytest.raises(InputError, match=f"did not come to its end; .*--resume --out {run}"):
+        pretrain(LONG, [store], run, progress=False)
+    assert len(list((run / FOLDER).iterdir())) == 2
+    pretrain(LONG, [store], run, progress=False, resume=True)
+    assert same(weights(run), weights(whole))
+
+
+def test_a_run_without_a_checkpoint_is_begun_anew_and_forgets_its_curve(
+    store: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    interrupted(LONG, store, run, 0)
+    assert not list((run / FOLDER).glob("epoch-*"))
     (run / "curve.png").write_bytes(b"of what was there")
     other = replace(LONG, seed=1)
-    interrupted(other, store, run, 2)
+    interrupted(other, store, run, 0)
     assert not (run / "curve.png").exists()
-    assert max(path.name for path in (run / FOLDER).iterdir()) == "epoch-000001.safetensors"
     pretrain(other, [store], run, progress=False, resume=True)
     pretrain(other, [store], tmp_path / "whole", progress=False)
     assert same(weights(run), weights(tmp_path / "whole"))
@@ -263,7 +277,7 @@ def test_labels_that_changed_since_are_refused(store: Path, tmp_path: Path) -> N
         pretrain(LONG, [path], tmp_path / "run", progress=False, resume=True)
 
 
-@pytest.mark.parametrize("where", ["write_run_head", "alive", "forget_states", "config.json"])
+@pytest.mark.parametrize("where", ["write_run_head", "alive", "config.json"])
 def test_a_run_killed_before_its_first_epoch_is_begun_anew(
     where: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,7 +293,7 @@ def test_a_run_killed_before_its_first_epoch_is_begun_anew(
         if where == "config.json":
             patch.setattr(runs, "write_json", die_at_the_config)
         else:
-            patch.setattr(run_writer if where == "forget_states" else training, where, die)
+            patch.setattr(training, where, die)
         with pytest.raises(Stopped):
             pretrain(TINY, [store], run, progress=False)
     if where != "alive":
