@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from poseprep.errors import InputError
 from poseprep.version import toolkit_version
 
 
@@ -20,13 +21,21 @@ def machine() -> str:
     return f"{model}, {len(os.sched_getaffinity(0))} cores; slr-toolkit {toolkit_version()}"
 
 
-def has_c_compiler() -> bool:
-    """Whether there is a C compiler, as torch.compile needs for a GPU."""
-    named = os.environ.get("CC")
-    return any(shutil.which(name) for name in ((named,) if named else ("gcc", "clang", "cc")))
+def has_compiler(gpu: bool) -> bool:
+    """Whether there is what torch.compile needs: for a GPU one of C (for Triton), else of C++."""
+    cpp = "clang++" if sys.platform == "darwin" else "g++"
+    named, usual = ("CC", ("gcc", "clang")) if gpu else ("CXX", (cpp,))
+    return any(map(shutil.which, [os.environ[named]] if os.environ.get(named) else usual))
 
 
-def has_compiler() -> bool:
-    """Whether there is a C++ compiler, as torch.compile needs for a CPU."""
-    usual = "clang++" if sys.platform == "darwin" else "g++"
-    return shutil.which(os.environ.get("CXX", usual)) is not None
+def check_compiler(gpu: bool) -> None:
+    """Raise InputError where there is none."""
+    if not has_compiler(gpu):
+        found = (
+            "C compiler (gcc, clang, or the one that CC"
+            if gpu
+            else "C++ compiler (g++, or the one that CXX"
+        )
+        raise InputError(
+            f"--compile: needs a {found} names), found none; install one, or leave it out"
+        )

@@ -19,7 +19,7 @@ from poseprep.skeleton import HOLISTIC, SIGNING, Skeleton
 from sslmodel.chance import ClipChance
 from sslmodel.config import PretrainConfig
 from sslmodel.cost import parameters
-from sslmodel.device import fabric_on, imitates_bf16, training_fabric
+from sslmodel.device import fabric_on, imitates_bf16, on_gpu, training_fabric
 from sslmodel.learner import Learner
 from sslmodel.pretrain import build, optimizer_of
 from sslmodel.views import make_views
@@ -113,8 +113,8 @@ def bench_train(
     if points not in SKELETONS:
         raise InputError(f"expected one of {', '.join(SKELETONS)}, found {points}")
     ways = list(WAYS)
-    if not has_compiler():
-        say("no C++ compiler here: nothing is measured compiled")
+    if not has_compiler(gpu=on_gpu(config.accelerator)):
+        say("no compiler here: nothing is measured compiled")
         ways = [way for way in ways if not way.compile]
     if imitates_bf16(fabric_on(config.accelerator).device):
         say("PyTorch imitates bf16 on this CPU: nothing is measured in it")

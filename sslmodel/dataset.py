@@ -18,7 +18,6 @@ from poseprep.skeleton import SIGNING, Skeleton
 from poseprep.store import KeypointStore
 from poseprep.wording import some
 from sslmodel.config import InputConfig
-from sslmodel.graph import MOST_POINTS
 from sslmodel.split import Split, without_copies
 
 
@@ -103,11 +102,6 @@ def common_skeleton(paths: Sequence[Path]) -> Skeleton:
         if not shared:
             raise InputError(f"{path}: shares no point with {paths[0]}; pretrain them apart")
         skeleton = skeleton.select(shared)
-    if len(skeleton) > MOST_POINTS:
-        raise InputError(
-            f"{paths[0]}: an encoder reads at most {MOST_POINTS} points, found {len(skeleton)}; "
-            "write a store of fewer"
-        )
     return skeleton
 
 

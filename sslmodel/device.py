@@ -56,8 +56,12 @@ def resolved_precision(accelerator: str, precision: str) -> str:
     """ "32" or "bf16": what "auto" comes to on this machine."""
     if precision != "auto":
         return precision
-    gpu = accelerator != "cpu" and torch.cuda.is_available()
-    return "bf16" if gpu and torch.cuda.is_bf16_supported() else "32"
+    return "bf16" if on_gpu(accelerator) and torch.cuda.is_bf16_supported() else "32"
+
+
+def on_gpu(accelerator: str) -> bool:
+    """Whether `gpu`, `cpu` or `auto` comes to a GPU on this machine."""
+    return accelerator != "cpu" and torch.cuda.is_available()
 
 
 def imitates_bf16(device: torch.device) -> bool:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from poseprep.errors import InputError
-from poseprep.machine import has_compiler
+from poseprep.machine import check_compiler
 from poseprep.options import check
 from poseprep.skeleton import Skeleton
 from sslmodel.chance import ClipChance, epoch_order
@@ -25,6 +25,7 @@ from sslmodel.device import (
     IMITATED_BF16,
     imitates_bf16,
     in_all,
+    on_gpu,
     training_fabric,
 )
 from sslmodel.encoder import Encoder, check_pooling
@@ -325,11 +326,8 @@ def alive(
 def check_training(config: PretrainConfig) -> None:
     """Raise InputError where a setting is not allowed here, or two do not go together."""
     check(config)
-    if config.compile and not has_compiler():
-        raise InputError(
-            "--compile: needs a C++ compiler (g++, or the one that CXX names), found none; install "
-            "one, or leave it out"
-        )
+    if config.compile:
+        check_compiler(gpu=on_gpu(config.accelerator))
     check_pooling(config.encoder)
     if config.encoder.backbone != "parts-apart" and config.devices * config.nodes > 1:
         raise InputError(

@@ -128,7 +128,7 @@ def run_trial(
         "failed": failed,
         "times_scored": times,
         "told": told,
-        "trained_on": trained_on(folder),
+        "trained_on": "" if failed else trained_on(folder),
         **_packed(answers),
         "versions": versions(),
     }

@@ -329,7 +329,7 @@ def test_a_store_tells_what_was_compiled_where_it_changes_points() -> None:
 
 def test_without_a_compiler_nothing_is_compiled(monkeypatch) -> None:
     monkeypatch.setattr(module, "_sees_gpu", lambda device: True)
-    monkeypatch.setattr(module, "has_c_compiler", lambda: False)
+    monkeypatch.setattr("poseprep.machine.shutil.which", lambda name: None)
     with pytest.raises(InputError, match="--compile: needs a C compiler"):
         BatchedHolistic(compile=True)
     assert chosen_device("cuda") == "cuda"

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import zipfile
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from conftest import REPOSITORY
 
 from poseprep.errors import InputError
+from poseprep.landmarkers.batched import network as networks
 from poseprep.landmarkers.batched.engine import LENSES
 from poseprep.landmarkers.batched.litert_model import for_litert
 from poseprep.landmarkers.batched.models import FILES, read_models
@@ -166,14 +168,17 @@ def test_what_is_no_network_of_this_kind_is_left_where_it_is(models, tmp_path):
         read_models(face=False, bundle=bundle(tmp_path / "b.task", a=pack(other)))
 
 
-def convolution(model):
-    """The first operator of that kind, in the schema's form."""
+def first(name, model):
+    """The first operator of a kind, in the schema's form."""
     (graph,) = model.subgraphs
     names = [
         operator_names()[max(code.builtinCode, code.deprecatedBuiltinCode)]
         for code in model.operatorCodes
     ]
-    return next(o for o in graph.operators if names[o.opcodeIndex] == "CONV_2D")
+    return next(o for o in graph.operators if names[o.opcodeIndex] == name)
+
+
+convolution = partial(first, "CONV_2D")
 
 
 def leave_weights_out(model):
@@ -194,6 +199,11 @@ def repeat_without_end(model):
     graph.operators = list(graph.operators) * 100
 
 
+def have_a_long_name(model):
+    (graph,) = model.subgraphs
+    graph.tensors[-1].name = b"x" * 2000
+
+
 def say_many_axes(model):
     (graph,) = model.subgraphs
     graph.tensors[-1].shape = np.ones(1000, np.int32)
@@ -203,6 +213,7 @@ def say_many_axes(model):
     ("spoil", "told"),
     [
         (say_many_axes, "damaged one .a list of 1000 entries"),
+        (have_a_long_name, "damaged one .a name of 2000 bytes"),
         (leave_weights_out, "CONV_2D with all that it reads"),
         (leave_options_out, "CONV_2D with strideH, found one without"),
         (stand_still, "strideH of at least 1, found 0"),
@@ -214,6 +225,38 @@ def test_what_a_native_library_would_fall_over_is_refused(models, tmp_path, spoi
     spoil(model)
     with pytest.raises(InputError, match=told):
         read_models(face=False, bundle=bundle(tmp_path / "a.task", a=pack(model)))
+
+
+@pytest.mark.parametrize("shape", [None, [3], [1, 1, 1, 7]])
+def test_weights_written_out_to_another_shape_are_refused(models, tmp_path, shape):
+    model = unpack(models["hand_landmarks"].data, "")
+    (made,) = first("DEQUANTIZE", model).outputs
+    model.subgraphs[0].tensors[made].shape = shape
+    with pytest.raises(InputError, match="expected DEQUANTIZE to shape"):
+        read_models(face=False, bundle=bundle(tmp_path / "a.task", a=pack(model)))
+
+
+def test_weights_that_nobody_reads_take_no_memory(models):
+    """A small file may name the same values over and over."""
+    model = unpack(models["hand_landmarks"].data, "")
+    (graph,) = model.subgraphs
+    sizes = [0 if b.data is None else len(b.data) for b in model.buffers]
+    graph.tensors += [max(graph.tensors, key=lambda tensor: sizes[tensor.buffer])] * 1000
+    network = read_network(pack(model), (0, 1, 2), "a")
+    assert len(network.constants) == len(
+        read_network(models["hand_landmarks"].data, (0, 1, 2), "b").constants
+    )
+    held = unpack(for_litert(models["pose_landmarks"].data, (1,), "c"), "")
+    assert len(pack(held)) < 0.9 * len(models["pose_landmarks"].data)
+
+
+def test_all_weights_together_have_a_limit(models, monkeypatch):
+    data = models["hand_recrop"].data
+    sizes = [value.size for value in read_network(data, (0,), "a").constants.values()]
+    assert sum(sizes) > max(sizes) + 1
+    monkeypatch.setattr(networks, "_MOST_CONSTANTS", sum(sizes) - 1)
+    with pytest.raises(InputError, match="values of all tensors, found more"):
+        read_network(data, (0,), "a")
 
 
 def test_an_operator_of_later_times_is_told(models, tmp_path):
@@ -229,38 +272,42 @@ import sys
 import numpy as np
 from pathlib import Path
 from poseprep.errors import InputError
+from poseprep.landmarkers.batched.engine import LENSES
 from poseprep.landmarkers.batched.litert_engine import LiteRTEngine
 from poseprep.landmarkers.batched.models import Model
 
-for path in sys.argv[1:]:
+name = sys.argv[1]
+for path in sys.argv[2:]:
     try:
-        model = Model("hand_recrop", path, Path(path).read_bytes(), (0,))
-        engine = LiteRTEngine({"hand_recrop": model})
+        model = Model(name, path, Path(path).read_bytes(), LENSES[name].outputs)
+        engine = LiteRTEngine({name: model})
     except InputError:
         continue
     frames = engine.load([np.zeros((300, 300, 3), np.uint8)])
-    engine.look("hand_recrop", frames, np.zeros(1, int), np.full((1, 5), 100, np.float32))
+    engine.look(name, frames, np.zeros(1, int), np.full((1, 5), 100, np.float32))
 """
 
 
-def test_a_damaged_network_is_refused_or_harmless(models, tmp_path):
+# The first is plain, the second's weights are of half precision, the third's sparse, too.
+@pytest.mark.parametrize("name", ["hand_recrop", "face_detector", "pose_detector"])
+def test_a_damaged_network_is_refused_or_harmless(models, tmp_path, name):
     """Its bytes are checked here, before LiteRT sees them, which falls over what it does not."""
-    data, generator = models["hand_recrop"].data, np.random.default_rng(0)
+    data, generator = models[name].data, np.random.default_rng(0)
     refused, accepted = 0, []
-    for i in range(60):
+    for i in range(45):
         damaged = bytearray(data[: generator.integers(9, len(data))] if i % 3 == 0 else data)
-        for _ in range(5):
+        for _ in range(1 + i % 5):
             damaged[-generator.integers(1, min(len(damaged), 20_000))] = generator.integers(256)
         try:
-            found = read_models(face=False, bundle=bundle(tmp_path / "d.task", d=bytes(damaged)))
+            found = read_models(face=True, bundle=bundle(tmp_path / "d.task", d=bytes(damaged)))
         except InputError as error:
             refused += "d.task" in str(error)
         else:
             accepted.append(tmp_path / f"{i}.tflite")
-            accepted[-1].write_bytes(found["hand_recrop"].data)
-    assert refused > 20
+            accepted[-1].write_bytes(found[name].data)
+    assert refused > 15
     assert accepted
-    subprocess.run([sys.executable, "-c", RUN_EACH, *map(str, accepted)], check=True)
+    subprocess.run([sys.executable, "-c", RUN_EACH, name, *map(str, accepted)], check=True)
 
 
 def test_the_wheel_s_networks_are_read_where_they_lie(models):

@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_weights(run: Path, store: Path, tmp_path: 
     assert not same(weights(run), weights(tmp_path / "other"))
 
 
-@pytest.mark.skipif(not has_compiler(), reason="torch.compile needs a C++ compiler")
+@pytest.mark.skipif(not has_compiler(gpu=False), reason="torch.compile needs a C++ compiler")
 def test_a_compiled_encoder_learns_the_same(run: Path, store: Path, tmp_path: Path) -> None:
     # In a program of its own: these tests check shapes at every call, which cannot be compiled.
     words = ["--epochs", "2", "--batch", "4", "--accelerator", "cpu", "--input-frames", "8"]

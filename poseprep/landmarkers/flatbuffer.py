@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
@@ -24,6 +24,7 @@ _SCHEMA = "tasks/metadata/schema_py_generated.py"
 # it is. In the wheel a network has 535 tensors at most.
 _MOST = 5_000
 _MOST_WITHIN = 100  # of what stands within those, and of graphs
+_LONGEST_NAME = 1_000
 # What the reader raises where offsets and lengths point nowhere.
 _DAMAGE = (
     AssertionError,
@@ -89,6 +90,9 @@ def _check_size(model: Any) -> None:
     for signature in map(model.SignatureDefs, range(model.SignatureDefsLength())):
         _limit(_MOST_WITHIN, signature.InputsLength(), signature.OutputsLength())
     graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
+    for name in filter(None, _names(model, graphs)):
+        if len(name) > _LONGEST_NAME:
+            raise ValueError(f"a name of {len(name)} bytes")
     # Together: several graphs may be one, named again.
     _limit(_MOST, sum(graph.TensorsLength() + graph.OperatorsLength() for graph in graphs))
     for graph in graphs:
@@ -99,6 +103,20 @@ def _check_size(model: Any) -> None:
                 _limit(_MOST_WITHIN, sparsity.DimMetadataLength())
         for operator in map(graph.Operators, range(graph.OperatorsLength())):
             _limit(_MOST_WITHIN, operator.InputsLength(), operator.OutputsLength())
+
+
+def _names(model: Any, graphs: Sequence[Any]) -> Iterator[bytes | None]:
+    """All texts in a file, one at a time: each is copied."""
+    yield model.Description()
+    yield from (model.OperatorCodes(i).CustomCode() for i in range(model.OperatorCodesLength()))
+    yield from (model.Metadata(i).Name() for i in range(model.MetadataLength()))
+    for signature in map(model.SignatureDefs, range(model.SignatureDefsLength())):
+        yield signature.SignatureKey()
+        yield from (signature.Inputs(i).Name() for i in range(signature.InputsLength()))
+        yield from (signature.Outputs(i).Name() for i in range(signature.OutputsLength()))
+    for graph in graphs:
+        yield graph.Name()
+        yield from (graph.Tensors(i).Name() for i in range(graph.TensorsLength()))
 
 
 def _limit(most: int, *counts: int) -> None:

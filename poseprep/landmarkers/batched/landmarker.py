@@ -28,7 +28,7 @@ from poseprep.landmarkers.batched.view import View
 from poseprep.landmarkers.chosen_points import ChosenPoints
 from poseprep.landmarkers.hand_network import Place, Sight
 from poseprep.landmarkers.second_look import SecondLook, Trust
-from poseprep.machine import has_c_compiler
+from poseprep.machine import check_compiler
 
 # On a GPU. Fewer may leave it idle, and with more the last ones are mostly padding; not measured.
 _CROPS_AT_ONCE = 32
@@ -186,11 +186,8 @@ def chosen_device(device: str, precision: str = "float32", compile: bool = False
             "--compile: expected a GPU, and this is a CPU, where LiteRT runs the networks as they "
             "are; leave --compile out, or with --dask give --device cuda"
         )
-    if compile and not has_c_compiler():  # for Triton, which torch compiles with for a GPU
-        raise InputError(
-            "--compile: needs a C compiler (gcc, clang, or the one that CC names), found none; "
-            "install one, or leave it out"
-        )
+    if compile:
+        check_compiler(gpu=True)
     return "cuda" if there else "cpu"
 
 

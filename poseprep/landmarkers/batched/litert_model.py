@@ -25,7 +25,7 @@ def for_litert(data: bytes, outputs: Sequence[int], what: str) -> bytes:
         what: the file's name, for errors.
 
     Raises:
-        InputError: see `unpack`.
+        InputError: see `unpack`. Whether the network hangs together `read_network` says.
     """
     model = unpack(data, what)
     (graph,) = model.subgraphs
@@ -33,6 +33,11 @@ def for_litert(data: bytes, outputs: Sequence[int], what: str) -> bytes:
     graph.operators = needed(graph.operators, graph.outputs)
     graph.operators = [part for whole in graph.operators for part in _rounded_twice(model, whole)]
     model.metadata = model.metadataBuffer = model.signatureDefs = None  # they name what is gone
+    read = {int(i) for operator in graph.operators for i in operator.inputs if i >= 0}
+    held = {graph.tensors[i].buffer for i in read}
+    for number, buffer in enumerate(model.buffers):
+        if number not in held:
+            buffer.data = None
     return pack(model)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,8 @@ _OPTIONS = {
 _AT_LEAST_1 = {*_STRIDES, *_DILATIONS, "blockSize", "filterHeight", "filterWidth"}
 # Of one tensor. The largest in the wheel has 1.6 million.
 _MOST_VALUES = 1 << 26
+# Of all constants, which several tensors may be of one buffer. In the wheel there are 3 million.
+_MOST_CONSTANTS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -137,15 +139,19 @@ def read_network(data: bytes, outputs: Sequence[int], what: str) -> Network:
     if not all(0 <= i < len(graph.outputs) for i in outputs):
         raise graph.error(f"{max(outputs) + 1} outputs or more", f"{len(graph.outputs)}")
     wanted = tuple(graph.outputs[i] for i in outputs)
-    operators, constants = [], graph.constants()
+    kept = needed(graph.operators, wanted)
+    operators, constants = [], graph.constants({i for o in kept for i in o.inputs})
     known = {graph.inputs[0], -1, *constants}
-    for operator in needed(graph.operators, wanted):
+    for operator in kept:
         graph.check(operator)
         if not known.issuperset(operator.inputs):
             raise graph.error("operators in order", f"a {operator.name} of what is not there yet")
         known.update(operator.outputs)
         source = operator.inputs[0] if operator.inputs else -1
         if operator.name in ("DEQUANTIZE", "DENSIFY") and source in constants:
+            expected, found = graph.shapes[operator.outputs[0]], constants[source].shape
+            if found != expected:
+                raise graph.error(f"{operator.name} to shape {expected}", f"values of {found}")
             constants[operator.outputs[0]] = constants[source]
         else:
             operators.append(operator)
@@ -197,19 +203,22 @@ class _Graph:
             for i in numbers
         )
 
-    def constants(self) -> dict[int, np.ndarray]:
-        """Values of the tensors that have any in the file, as they are there."""
+    def constants(self, numbers: Set[int]) -> dict[int, np.ndarray]:
+        """Values of those of these tensors that have any in the file, as they are there."""
         buffers = self._list(self._model.buffers)
-        found = {}
+        found, total = {}, 0
         for i, tensor in enumerate(self._tensors):
             if not 0 <= tensor.buffer < len(buffers):
                 raise self.error("values for every tensor", f"tensor {i} without")
             data = buffers[tensor.buffer].data
-            if data is None or not len(data):
+            if data is None or not len(data) or i not in numbers:
                 continue
             if tensor.type not in _TYPES:
                 raise self.error("constants in float32, float16 or integers", f"type {tensor.type}")
-            raw = np.asarray(data, np.uint8).tobytes()
+            total += math.prod(self.shapes[i])  # several may be written out from one buffer
+            if total > _MOST_CONSTANTS:
+                raise self.error(f"up to {_MOST_CONSTANTS} values of all tensors", "more")
+            raw = np.asarray(data, np.uint8)
             try:
                 values = np.frombuffer(raw, np.dtype(_TYPES[tensor.type]).newbyteorder("<"))
                 found[i] = (

@@ -139,6 +139,8 @@ def _check(network: Network, model: Model) -> None:
     try:
         crop = torch.empty((1, size, size, 3), device="meta")
         found = [tuple(x.shape) for x in TorchNetwork(network).to("meta")(crop)]
+    except InputError as error:
+        raise InputError(f"{model.source}: {error}") from error
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"{model.source}: expected a network whose operators fit together, found one whose do "

@@ -59,8 +59,8 @@ class TorchNetwork(nn.Module):
         for at, operator in enumerate(network.operators):
             if operator.name not in OPERATORS:
                 raise InputError(
-                    f"expected a network of {', '.join(OPERATORS)}; found {operator.name}; "
-                    "give another bundle or none"
+                    f"expected {operator.name} of what stands in the file alone, found one of what "
+                    "is computed; give another bundle or none"
                 )
             run = OPERATORS[operator.name](operator, network)
             here = torch.float32 if operator in exact else dtype
