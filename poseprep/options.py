@@ -66,7 +66,8 @@ class Option:
             return f"one of {', '.join(self.choices)}"
         limits = ((self.minimum, "at least"), (self.maximum, "at most"))
         said = [f"{words} {limit}" for limit, words in limits if limit is not None]
-        what = "numbers with commas between, each" if self.several else "a number,"
+        number = "whole number" if self.type is int else "number"
+        what = f"{number}s with commas between, each" if self.several else f"a {number},"
         return f"{what} {' and '.join(said)}" if said else what.rpartition(",")[0]
 
     def allows(self, value: Any) -> bool:

@@ -204,6 +204,11 @@ def have_a_long_name(model):
     graph.tensors[-1].name = b"x" * 2000
 
 
+def have_a_name_of_no_letters(model):
+    (graph,) = model.subgraphs
+    graph.tensors[-1].name = b"\xfe"
+
+
 def say_many_axes(model):
     (graph,) = model.subgraphs
     graph.tensors[-1].shape = np.ones(1000, np.int32)
@@ -214,6 +219,7 @@ def say_many_axes(model):
     [
         (say_many_axes, "damaged one .a list of 1000 entries"),
         (have_a_long_name, "damaged one .a name of 2000 bytes"),
+        (have_a_name_of_no_letters, "damaged one .*can't decode"),
         (leave_weights_out, "CONV_2D with all that it reads"),
         (leave_options_out, "CONV_2D with strideH, found one without"),
         (stand_still, "strideH of at least 1, found 0"),

@@ -146,6 +146,19 @@ def test_a_run_that_was_trained_and_not_probed_is_probed(
     assert json.loads(answers.read_text())["answers"] == before["answers"]
 
 
+def test_a_trained_run_whose_encoder_tells_nothing_of_itself_is_damaged(
+    store: Path, out: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(out, tmp_path / "out")
+    run = tmp_path / "out/sl-vicreg-seed1"
+    (run / "answers.json").unlink()
+    described = json.loads((run / "encoder.json").read_text())
+    del described["about"]
+    (run / "encoder.json").write_text(json.dumps(described))
+    with pytest.raises(InputError, match="encoder.json: damaged.*remove the folder"):
+        again(store, tmp_path / "out")
+
+
 def test_another_budget_in_the_same_folder_is_refused(store: Path, out: Path) -> None:
     longer = replace(TINY, epochs=TINY.epochs + 1)
     with pytest.raises(InputError, match="pretrain.epochs: .* another --out"):

@@ -52,11 +52,16 @@ def test_what_lies_beyond_a_limit_is_refused(config: type) -> None:
     for option in options(config):
         if option.type in (int, float):
             assert refused(option, option.minimum - 1)
+            assert refused(option, str(option.minimum))
+            assert refused(option, 10**400)
+            assert option.type is float or refused(option, option.minimum + 0.5)
             assert refused(option, float("nan"))
             assert refused(option, float("inf"))
             assert option.maximum is None or refused(option, option.maximum + 1)
         elif option.choices:
             assert refused(option, "banana")
+        elif option.type is bool:
+            assert refused(option, "false")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,7 @@ def test_what_lies_beyond_a_limit_is_refused(config: type) -> None:
         (PretrainConfig(input=InputConfig(window_seconds=0.0)), "--input-window-seconds"),
         (PretrainConfig(encoder=EncoderConfig(time_bins=0)), "--encoder-time-bins"),
         (PretrainConfig(sl_fpn=SLFPNConfig(projection=0)), "--sl-fpn-projection"),
-        (ProbeConfig(resamples=0), "--resamples: expected a number, at least 1, found 0"),
+        (ProbeConfig(resamples=0), "--resamples: expected a whole number, at least 1, found 0"),
     ],
 )
 def test_a_refusal_names_the_option_the_value_and_what_is_allowed(config, message: str) -> None:

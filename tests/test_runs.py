@@ -95,6 +95,7 @@ def _with(new: object, *path: str):
         ("encoder.json", _with(3, "encoder")),
         ("config.json", _without("config")),
         ("config.json", _with("magic", "config", "objective")),
+        ("config.json", _with(10**400, "config", "epochs")),
         ("config.json", _with(None, "config", "views")),
         ("config.json", _with([], "stores")),
         ("config.json", _with(["a.h5"], "stores")),

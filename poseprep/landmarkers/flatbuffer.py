@@ -93,6 +93,7 @@ def _check_size(model: Any) -> None:
     for name in filter(None, _names(model, graphs)):
         if len(name) > _LONGEST_NAME:
             raise ValueError(f"a name of {len(name)} bytes")
+        name.decode()  # LiteRT's Python takes it for granted that this can be done
     # Together: several graphs may be one, named again.
     _limit(_MOST, sum(graph.TensorsLength() + graph.OperatorsLength() for graph in graphs))
     for graph in graphs:
