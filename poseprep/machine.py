@@ -25,7 +25,7 @@ def has_compiler(gpu: bool) -> bool:
     """Whether there is what torch.compile needs: for a GPU one of C (for Triton), else of C++."""
     cpp = "clang++" if sys.platform == "darwin" else "g++"
     named, usual = ("CC", ("gcc", "clang")) if gpu else ("CXX", (cpp,))
-    return any(map(shutil.which, [os.environ[named]] if os.environ.get(named) else usual))
+    return any(map(shutil.which, [os.environ[named]] if named in os.environ else usual))
 
 
 def check_compiler(gpu: bool) -> None:

@@ -64,6 +64,8 @@ class Option:
         """What is allowed, for a person."""
         if self.choices is not None:
             return f"one of {', '.join(self.choices)}"
+        if self.type in (bool, str):
+            return "true or false" if self.type is bool else "text"
         limits = ((self.minimum, "at least"), (self.maximum, "at most"))
         said = [f"{words} {limit}" for limit, words in limits if limit is not None]
         number = "whole number" if self.type is int else "number"

@@ -207,23 +207,31 @@ def summarise(
         out=out,
         means=means,
         leads=leads,
-        collapsed=[f"{t.row}, seed {t.seed}" for t in trials if t.collapsed],
-        failed={f"{t.row}, seed {t.seed}": t.failed for t in trials if t.failed},
+        collapsed=[_named(t) for t in trials if t.collapsed],
+        failed={_named(t): t.failed for t in trials if t.failed},
         intervals=told_resampling(resampled),
-        notes=list(dict.fromkeys([*notes, *_told(trials)])),
+        notes=[*notes, *_told(trials, notes)],
     )
 
 
-def _told(trials: Sequence[Trial]) -> list[str]:
-    """What runs tell, each thing once; with the runs that it is of, where it is not of all."""
+def _told(trials: Sequence[Trial], notes: Sequence[str]) -> list[str]:
+    """What runs tell beside `notes`, each thing once; with the runs it is of, if not of all."""
     runs: dict[str, list[str]] = {}
     differ = len({trial.trained_on for trial in trials} - {""}) > 1
     for trial in trials:
         where = [f"trained on {trial.trained_on}"] if differ and trial.trained_on else []
-        for note in (*trial.told, *where):
-            runs.setdefault(note, []).append(f"{trial.row}, seed {trial.seed}")
-    scored = sum(not trial.failed for trial in trials)
-    return [note if len(of) == scored else f"{'; '.join(of)}: {note}" for note, of in runs.items()]
+        for note in dict.fromkeys((*trial.told, *where)):
+            runs.setdefault(note, []).append(_named(trial))
+    scored = {_named(trial) for trial in trials if not trial.failed}
+    return [
+        note if scored.issubset(of) else f"{'; '.join(of)}: {note}"
+        for note, of in runs.items()
+        if note not in notes
+    ]
+
+
+def _named(trial: Trial) -> str:
+    return f"{trial.row}, seed {trial.seed}"
 
 
 def _rows(trials: Sequence[Trial], question: Question) -> dict[str, dict[int | None, Values]]:

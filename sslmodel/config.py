@@ -256,7 +256,9 @@ class PretrainConfig:
     precision: str = setting(
         "auto", "32, bf16, or auto: bf16 on a GPU that has it", choices=("auto", "32", "bf16")
     )
-    compile: bool = setting(False, "compile the encoder (torch.compile); needs a C++ compiler")
+    compile: bool = setting(
+        False, "compile the encoder (torch.compile); needs a compiler: of C++, for a GPU of C"
+    )
     stop_on_collapse: bool = setting(True, "stop when the embedding has collapsed")
     input: InputConfig = field(default_factory=InputConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)

@@ -16,7 +16,7 @@ import numpy as np
 from poseprep.errors import InputError
 from poseprep.files import write_whole
 from poseprep.settings import differences
-from sslmodel.checkpoint import DAMAGED, read_json
+from sslmodel.checkpoint import DAMAGED, read_json, write_json
 from sslmodel.config import OBJECTIVE_NAMES, PretrainConfig, ProbeConfig
 from sslmodel.metrics import Values
 from sslmodel.pretrain import CameApart, pretrain
@@ -25,6 +25,8 @@ from sslmodel.runs import has_collapsed, is_unfinished_run, read_run, trained_on
 from sslmodel.scores import Answers, compared
 
 ANSWERS = "answers.json"
+# What training told, for when the run is stopped before its answers are there.
+TOLD = "told.json"
 BASELINES = (SUPERVISED, UNTRAINED, RAW)
 # (measure, labels): one column of the table.
 Question = tuple[str, str]
@@ -110,16 +112,20 @@ def run_trial(
                     "store as it was, or give another --out"
                 )
             collapsed = has_collapsed(folder)
+            if (folder / TOLD).is_file():
+                told = [str(note) for note in read_json(folder / TOLD).get("told", ())]
         else:
             # Killed: it goes on.
             begun = is_unfinished_run(folder) and (folder / "config.json").is_file()
             trained = pretrain(config, [store], folder, progress, resume=begun)
             collapsed, told = trained.collapsed, trained.warnings
+            write_json(folder / TOLD, {"told": told})
     except CameApart as error:
         failed = str(error)
     if not failed:
         probed = probe(folder, asked, store, progress)
-        answers, times, told = probed.answers, probed.times_scored, [*told, *probed.notes]
+        answers, times = probed.answers, probed.times_scored
+        told = list(dict.fromkeys([*told, *probed.notes]))
     described = {
         **_plain(budget),
         "row": row,

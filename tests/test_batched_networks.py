@@ -199,6 +199,12 @@ def repeat_without_end(model):
     graph.operators = list(graph.operators) * 100
 
 
+def name_one_tensor_over_and_over(model):
+    (graph,) = model.subgraphs
+    graph.tensors += [graph.tensors[-1]] * 6000
+    graph.tensors[-1].name = b"\xfe"  # counted first: names would take their time
+
+
 def have_a_long_name(model):
     (graph,) = model.subgraphs
     graph.tensors[-1].name = b"x" * 2000
@@ -218,6 +224,7 @@ def say_many_axes(model):
     ("spoil", "told"),
     [
         (say_many_axes, "damaged one .a list of 1000 entries"),
+        (name_one_tensor_over_and_over, "damaged one .a list of 6"),
         (have_a_long_name, "damaged one .a name of 2000 bytes"),
         (have_a_name_of_no_letters, "damaged one .*can't decode"),
         (leave_weights_out, "CONV_2D with all that it reads"),

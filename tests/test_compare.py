@@ -141,9 +141,14 @@ def test_a_run_that_was_trained_and_not_probed_is_probed(
     answers = out / "sl-vicreg-seed1/answers.json"
     before = json.loads(answers.read_text())
     answers.unlink()
+    told = out / "sl-vicreg-seed1/told.json"
+    assert json.loads(told.read_text()) == {"told": []}
+    told.write_text(json.dumps({"told": ["something of its training"]}))
     monkeypatch.setattr(trying, "pretrain", lambda *args: pytest.fail("trained already"))
     again(store, out)
-    assert json.loads(answers.read_text())["answers"] == before["answers"]
+    after = json.loads(answers.read_text())
+    assert after["answers"] == before["answers"]
+    assert "something of its training" in after["told"]
 
 
 def test_a_trained_run_whose_encoder_tells_nothing_of_itself_is_damaged(
@@ -372,13 +377,18 @@ def test_the_untrained_baseline_is_that_of_rows_with_the_first_ones_encoder() ->
 
 def test_what_runs_tell_stands_once_with_those_that_it_is_of() -> None:
     trials = [replace(with_hits("ours", seed, 0.9, 0.8), told=("of all",)) for seed in (0, 1)]
-    one = replace(trials[1], told=("of all", "of one"), trained_on="cpu in float32")
+    one = replace(trials[1], told=("of all", "of one", "of one"), trained_on="cpu in float32")
     alike = summarise([trials[0], one], Path("x"), ASKED, ["of all", "of the store"])
     assert alike.notes == ["of all", "of the store", "ours, seed 1: of one"]
     elsewhere = replace(trials[0], trained_on="cuda in bf16")
     apart = summarise([elsewhere, one], Path("x"), ASKED, [])
     places = ["ours, seed 0: trained on cuda in bf16", "ours, seed 1: trained on cpu in float32"]
-    assert sorted(set(apart.notes)) == sorted(["of all", "ours, seed 1: of one", *places])
+    assert sorted(apart.notes) == sorted(["of all", "ours, seed 1: of one", *places])
+    failed = Trial("ours", 2, False, "came apart", {}, told=("of what failed",))
+    notes = summarise([one, failed], Path("x"), ASKED, []).notes
+    assert notes == ["of all", "of one", "ours, seed 2: of what failed"]
+    older = replace(trials[0], told=())  # nobody took it down then
+    assert summarise([older, trials[1]], Path("x"), ASKED, ["of all"]).notes == ["of all"]
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,10 @@ def test_what_lies_beyond_a_limit_is_refused(config: type) -> None:
             assert refused(option, "banana")
         elif option.type is bool:
             assert refused(option, "false")
+            assert option.allowed == "true or false"
+        else:
+            assert refused(option, 3)
+            assert option.allowed == "text"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from poseprep.skeleton import HOLISTIC, SIGNING
 from sslmodel.chance import ClipChance
 from sslmodel.config import PretrainConfig
 from sslmodel.objectives import OBJECTIVES
-from sslmodel.pretrain import build
+from sslmodel.pretrain import _Sums, build
 from sslmodel.views import make_views
 
 CLIPS = 16
@@ -41,7 +41,7 @@ def told(act, *given):
 
 
 def trained_a_step(objective: str) -> Counts:
-    """Views, both passes and what follows them, as `pretrain` makes them."""
+    """A step as `pretrain` makes it, in float32, without the optimiser: those two are torch's."""
     skeleton = HOLISTIC.select(SIGNING)
     config = replace(PretrainConfig(), objective=objective)
     points = torch.randn(CLIPS, config.input.frames, len(skeleton), 3)
@@ -51,16 +51,16 @@ def trained_a_step(objective: str) -> Counts:
         learner = learner.to(gpu)
         points, seen = points.to(gpu), seen.to(gpu)
         mirror = torch.as_tensor(np.asarray(skeleton.mirror), device=gpu)
-        clips = torch.arange(CLIPS, device=gpu)
+        clips, sums = torch.arange(CLIPS, device=gpu), _Sums(1, gpu)
         original = learner.objective.reads_original
         with Watched() as watched:
             chances = [ClipChance(config.seed, 1, clips, view) for view in (1, 2)]
-            branches = make_views(
-                points, seen, config.views, skeleton.parts, mirror, chances, original
-            )
-            loss, _ = learner(branches, (CLIPS,))
+            p, s = points[clips], seen[clips]
+            branches = make_views(p, s, config.views, skeleton.parts, mirror, chances, original)
+            loss, terms = learner(branches, (CLIPS,))
             loss.backward()
             learner.follow(0.5)
+            sums.add(0, loss, terms)
     assert loss.device.type == gpu.type
     return watched.kernels, watched.crossings
 

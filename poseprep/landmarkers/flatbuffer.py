@@ -90,10 +90,6 @@ def _check_size(model: Any) -> None:
     for signature in map(model.SignatureDefs, range(model.SignatureDefsLength())):
         _limit(_MOST_WITHIN, signature.InputsLength(), signature.OutputsLength())
     graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
-    for name in filter(None, _names(model, graphs)):
-        if len(name) > _LONGEST_NAME:
-            raise ValueError(f"a name of {len(name)} bytes")
-        name.decode()  # LiteRT's Python takes it for granted that this can be done
     # Together: several graphs may be one, named again.
     _limit(_MOST, sum(graph.TensorsLength() + graph.OperatorsLength() for graph in graphs))
     for graph in graphs:
@@ -104,6 +100,11 @@ def _check_size(model: Any) -> None:
                 _limit(_MOST_WITHIN, sparsity.DimMetadataLength())
         for operator in map(graph.Operators, range(graph.OperatorsLength())):
             _limit(_MOST_WITHIN, operator.InputsLength(), operator.OutputsLength())
+    # Last: now they are not too many.
+    for name in filter(None, _names(model, graphs)):
+        if len(name) > _LONGEST_NAME:
+            raise ValueError(f"a name of {len(name)} bytes")
+        name.decode()  # LiteRT's Python takes it for granted that this can be done
 
 
 def _names(model: Any, graphs: Sequence[Any]) -> Iterator[bytes | None]:
