@@ -124,8 +124,7 @@ def run_trial(
         failed = str(error)
     if not failed:
         probed = probe(folder, asked, store, progress)
-        answers, times = probed.answers, probed.times_scored
-        told = list(dict.fromkeys([*told, *probed.notes]))
+        answers, times, told = probed.answers, probed.times_scored, [*told, *probed.notes]
     described = {
         **_plain(budget),
         "row": row,
